@@ -1,0 +1,44 @@
+"""What the market says: candles, book tickers, mark prices."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+
+
+class Candle(Struct, frozen=True, gc=False):
+    """A closed one-minute candle (the exchange's kline). `open_time` is ms UTC; volume is in base asset."""
+
+    symbol: str
+    open_time: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+    @property
+    def close_time(self) -> int:
+        """Return the first millisecond after the candle: the moment of its decision."""
+        return self.open_time + MINUTE_MS
+
+
+class BookTicker(Struct, frozen=True, gc=False):
+    """Best bid and ask of a symbol at an exchange time (ms UTC). Floats: only volatility and display read them."""
+
+    symbol: str
+    at_ms: int
+    bid: float
+    ask: float
+
+
+class MarkPrice(Struct, frozen=True, gc=False):
+    """Mark price, the running funding rate and when it is next settled (0 = not scheduled)."""
+
+    symbol: str
+    at_ms: int
+    mark: Decimal
+    funding_rate: Decimal
+    next_funding_ms: int
