@@ -72,11 +72,26 @@ def usual_price(symbol: str) -> Decimal:
     return Decimal(10) + 7 * Decimal(int(made_up[1]) % 60)
 
 
+def start_price(exchange_info: dict[str, Any], symbol: str) -> Decimal:
+    """Return a sane price to begin with: the usual one if its filter allows it, else the filter's geometric middle."""
+    entry = next(entry for entry in exchange_info["symbols"] if entry["symbol"] == symbol)
+    limits = next(item for item in entry["filters"] if item["filterType"] == "PRICE_FILTER")
+    lowest, highest = Decimal(limits["minPrice"]), Decimal(limits["maxPrice"])
+    usual = usual_price(symbol) if _is_built_in(symbol) else Decimal(0)
+    if lowest * 4 < usual < highest / 4:
+        return usual
+    return (lowest * highest).sqrt()
+
+
+def _is_built_in(symbol: str) -> bool:
+    return symbol in _USUAL_PRICES or _MADE_UP_SYMBOL.fullmatch(symbol) is not None
+
+
 def builtin_exchange_info(symbols: Sequence[str]) -> dict[str, Any]:
     """Build a complete exchangeInfo answer, as on the wire, for the symbols asked for.
 
-    `serverTime` is the server's to set. BTCUSDT and ETHUSDT carry the filters recorded from mainnet on 2025-08-07, the others plausible ones.
-    Raises `DataError` for an unknown symbol.
+    `serverTime` is the server's to set. BTCUSDT and ETHUSDT carry the filters recorded from mainnet on 2025-08-07,
+    the others plausible ones. Raises `DataError` for an unknown symbol.
     """
     return {
         "timezone": "UTC",

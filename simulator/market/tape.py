@@ -86,6 +86,10 @@ class Tape(Protocol):
     def end_ms(self) -> int | None:
         """First moment after the last minute, None for a market without end."""
 
+    @property
+    def shift_ms(self) -> int:
+        """Whole days by which a recording was moved, 0 for a market that is not replayed."""
+
     def history(self, symbol: str) -> Sequence[Candle]:
         """Return the 1-minute candles before `start_ms`, oldest first, no hole, `HISTORY_MINUTES` at the least."""
 
