@@ -20,12 +20,15 @@ _FARTHEST: Final = math.log(3)
 
 
 class Regime(Enum):
-    """How prices behave for a while: weight of being drawn, shortest and longest stretch in minutes, noise a minute."""
+    """How prices behave for a while; each stretch of another kind is followed by a reverting one.
 
-    REVERTING = (5, 40, 75, 0.00025)
-    CALM = (2, 15, 35, 0.0002)
-    TRENDING = (2, 12, 25, 0.0003)
-    VOLATILE = (1, 8, 16, 0.0007)
+    The values: weight in the draw, shortest and longest stretch in minutes, noise per minute as a fraction.
+    """
+
+    REVERTING = (0, 40, 75, 0.00025)
+    CALM = (2, 8, 20, 0.0002)
+    TRENDING = (2, 8, 18, 0.0003)
+    VOLATILE = (1, 5, 12, 0.0006)
 
     def __init__(self, weight: int, shortest: int, longest: int, noise: float) -> None:
         self.weight = weight
@@ -131,6 +134,8 @@ class _Walk:
     regime: Regime = Regime.REVERTING
     minutes_left: int = 0
     drift: float = 0
+    side: int = 1
+    rest: int = 0
     targets: list[float] = field(default_factory=list)
 
     @classmethod
@@ -163,14 +168,16 @@ class _Walk:
         return bar
 
     def _drawn_regime(self) -> Regime:
-        others = [regime for regime in Regime if regime is not self.regime]
-        return self.rng.choices(others, [regime.weight for regime in others])[0]
+        if self.regime is not Regime.REVERTING:
+            return Regime.REVERTING
+        return self.rng.choices(list(Regime), [regime.weight for regime in Regime])[0]
 
     def _begin(self, regime: Regime) -> None:
         self.regime = regime
         self.minutes_left = self.rng.randint(regime.shortest, regime.longest)
         self.targets = []
-        self.drift = self.rng.choice((-1, 1)) * self.rng.uniform(0.00015, 0.0004)
+        self.rest = self.rng.randint(2, 7)
+        self.drift = self.rng.choice((-1, 1)) * self.rng.uniform(0.00012, 0.0003)
 
     def _next_price(self) -> float:
         move = self._pull() + self.rng.gauss(0, self.regime.noise)
@@ -189,8 +196,10 @@ class _Walk:
     def _reversion(self) -> float:
         """Rest near the session's mean, and every few minutes leave it for beyond two spreads and come back."""
         mean = self.session.mean(self.price)
-        if not self.targets and self.rng.random() < 0.14:
+        if self.rest == 0:
             self.targets = self._excursion(mean)
+            self.rest = len(self.targets) + self.rng.randint(2, 7)
+        self.rest -= 1
         if self.targets:
             return math.log(self.targets.pop(0) / self.price)
         distance = math.log(mean / self.price)
@@ -198,8 +207,9 @@ class _Walk:
 
     def _excursion(self, mean: float) -> list[float]:
         spread = self.session.spread() / mean
-        size = min(0.005, max(0.0015, spread * self.rng.uniform(2.3, 3.1))) * self.rng.choice((-1, 1))
-        shares = (0.55, 1.0, 1.0, 0.65, 0.3) if self.rng.random() < 0.5 else (0.4, 0.75, 1.0, 1.05, 0.7, 0.35, 0.1)
+        self.side = -self.side if self.rng.random() < 0.75 else self.side
+        size = self.side * min(0.005, max(0.0015, spread * self.rng.uniform(2.6, 3.4)))
+        shares = (0.6, 1.0, 0.9, 0.45, 0.1) if self.rng.random() < 0.6 else (0.45, 0.85, 1.05, 0.75, 0.35, 0)
         return [mean * math.exp(size * share) for share in shares]
 
     def _bar_to(self, price: float) -> Bar:
