@@ -1,0 +1,57 @@
+# The two commands a newcomer needs: `make demo` and `make test`. Everything else serves them.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+# A uv that runs (a shim may be there and not work), else one in a private environment.
+UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
+
+.PHONY: setup demo test check fix lock docs clean demo-seeds kills bench-live
+
+setup: $(READY)
+
+.venv-uv/bin/uv:
+	$(PYTHON) -m venv .venv-uv
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+$(READY): requirements.lock pyproject.toml $(filter .venv-uv/bin/uv,$(UV))
+	test -x $(BIN)/python || $(UV) venv --quiet --python 3.12 $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup ## simulator, bot, alerts and dashboard; Ctrl-C ends them
+	$(BIN)/act demo
+
+test: setup ## every test
+	$(BIN)/python -m pytest
+
+check: setup ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup ## what the tools can mend by themselves
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(filter .venv-uv/bin/uv,$(UV)) ## pin every dependency by hash, no host names
+	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --all-extras --quiet --python-version 3.12 pyproject.toml -o requirements.lock
+
+docs: setup ## the generated parts of the documentation
+	$(BIN)/python -m docs.generate
+
+demo-seeds: setup ## the demo with 20 seeds: round trips and equal books in each
+	$(BIN)/python -m pytest -m slow tests/acceptance -k seeds --timeout 3600
+
+kills: setup ## kill -9 at random moments, many times
+	$(BIN)/python -m pytest -m slow tests/acceptance -k kill --timeout 3600
+
+bench-live: setup ## the live path against the official SDK's, as ratios
+	$(BIN)/python -m benchmarks.live
+
+clean:
+	rm -rf $(VENV) .venv-uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
