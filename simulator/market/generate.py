@@ -208,7 +208,7 @@ class _Walk:
     def _excursion(self, mean: float) -> list[float]:
         spread = self.session.spread() / mean
         self.side = -self.side if self.rng.random() < 0.75 else self.side
-        size = self.side * min(0.005, max(0.0015, spread * self.rng.uniform(2.6, 3.4)))
+        size = self.side * min(0.0045, max(0.0015, spread * self.rng.uniform(2.6, 3.4)))
         shares = (0.6, 1.0, 0.9, 0.45, 0.1) if self.rng.random() < 0.6 else (0.45, 0.85, 1.05, 0.75, 0.35, 0)
         return [mean * math.exp(size * share) for share in shares]
 

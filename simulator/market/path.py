@@ -14,7 +14,7 @@ from simulator.market.tape import MINUTE_MS, Candle, Mark, Minute, Tick
 
 TICKS_PER_MINUTE: Final = 60
 _CONTRARY_PATHS: Final = 0.3
-_WIGGLE: Final = 0.12
+_WIGGLE: Final = 0.08
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -157,7 +157,10 @@ def _walk(corners: Sequence[int], length: int, bar: Bar, rng: Random) -> list[in
 def _stops(corners: int, length: int, rng: Random) -> list[int]:
     if corners == 1:
         return [0]
-    return [0, *sorted(rng.sample(range(1, length - 1), corners - 2)), length - 1]
+    shortest = max(1, length // 8)
+    spare = length - 1 - shortest * (corners - 1)
+    slack = sorted(rng.randint(0, spare) for _ in range(corners - 2))
+    return [0, *(shortest * leg + extra for leg, extra in enumerate(slack, start=1)), length - 1]
 
 
 def _shares(volume: int, length: int, rng: Random) -> list[int]:
