@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from bot.domain.fill import Fill
+from bot.domain.fill import Fill, Funding, Transfer
 from bot.domain.records import AlgoOrderRow, Incident, Intent, OrderRow, PositionRow, RiskState
 
 
@@ -13,6 +13,8 @@ class Books(Struct, frozen=True):
 
     `orders` and `algo_orders` are those not in a final state, plus every one of an open intent; `fills` are those of
     positions that are not flat, in trade id order, from the one that opened the position.
+    `recent_*` (and the final ones among the orders) are booked already and lie at or after the `HistoryMark`: history
+    reads them back once more, and then they must change nothing.
     """
 
     instance: str
@@ -24,14 +26,18 @@ class Books(Struct, frozen=True):
     fills: tuple[Fill, ...] = ()
     risk: tuple[RiskState, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    recent_fills: tuple[Fill, ...] = ()
+    recent_funding: tuple[Funding, ...] = ()
+    recent_transfers: tuple[Transfer, ...] = ()
 
 
 class HistoryMark(Struct, frozen=True):
     """How far the books reach into the exchange's history, per symbol: the ids to page on from (inclusive).
 
-    `order_from` is the lowest order id not yet final, else the last known one; 0 = nothing known.
-    `income_from_ms` reaches a minute further back than the last row, because settlements arrive late.
+    Each reaches back to the lowest id not yet final and at least an hour before the latest row, because a stream may
+    have skipped something before it went on; 0 = nothing known. `income_from_ms` reaches back likewise.
     `symbols` are the configured ones and every other one these books have seen.
+    `from_ms` is when the books were opened: what happened before is no part of them (0 = the account's beginning).
     """
 
     symbols: tuple[str, ...]
@@ -39,3 +45,4 @@ class HistoryMark(Struct, frozen=True):
     algo_from: dict[str, int]
     trade_from: dict[str, int]
     income_from_ms: int
+    from_ms: int = 0
