@@ -1,7 +1,7 @@
 """A seeded market without end: calm, trending, reverting and volatile stretches for any number of symbols."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -11,7 +11,7 @@ from typing import Any, Final
 from simulator.market.funding import FundingRates
 from simulator.market.instruments import Grid, grids, start_price
 from simulator.market.path import TICKS_PER_MINUTE, Bar, candle_of_bar, minute_of_bars
-from simulator.market.tape import DAY_MS, HISTORY_MINUTES, MINUTE_MS, Candle, DataError, Minute
+from simulator.market.tape import DAY_MS, HISTORY_MINUTES, MINUTE_MS, Candle, Minute
 
 _USUAL_NOTIONAL_PER_MINUTE: Final = 2_000_000
 _WICK: Final = 0.00012
@@ -61,10 +61,10 @@ class GeneratedTape:
         self._seed = seed
         self._count = ticks_per_minute
         self._funding = FundingRates(seed)
-        self._grids = _chosen(exchange_info, self.symbols)
+        self._grids = grids(exchange_info, self.symbols)
         first = start_ms - history_minutes * MINUTE_MS
         self._walks = {
-            symbol: _Walk.starting_at(start_price(exchange_info, symbol), grid, seed=seed, open_time=first)
+            symbol: Walk.starting_at(start_price(exchange_info, symbol), grid, seed=seed, open_time=first)
             for symbol, grid in self._grids.items()
         }
         self._past = {symbol: [walk.bar() for _ in range(history_minutes)] for symbol, walk in self._walks.items()}
@@ -85,16 +85,6 @@ class GeneratedTape:
     def funding_interval_hours(self, symbol: str) -> int:
         """See `Tape.funding_interval_hours`."""
         return self._funding.interval_hours(symbol, self.start_ms)
-
-
-def _chosen(exchange_info: dict[str, Any], symbols: Sequence[str]) -> Mapping[str, Grid]:
-    known = grids(exchange_info)
-    missing = [symbol for symbol in symbols if symbol not in known]
-    if missing:
-        raise DataError(
-            f"unknown symbol {missing[0]!r}: the exchangeInfo answer lacks it, choose another with --symbols"
-        )
-    return {symbol: known[symbol] for symbol in symbols}
 
 
 @dataclass(slots=True)
@@ -122,8 +112,8 @@ class _Session:
 
 
 @dataclass(slots=True)
-class _Walk:
-    """One symbol's walk; prices in ticks, as floats until they become a bar."""
+class Walk:
+    """One symbol's prices from minute to minute; in ticks, as floats until they become a bar."""
 
     rng: Random
     open_time: int
@@ -139,7 +129,8 @@ class _Walk:
     targets: list[float] = field(default_factory=list)
 
     @classmethod
-    def starting_at(cls, price: Decimal, grid: Grid, *, seed: int, open_time: int) -> "_Walk":
+    def starting_at(cls, price: Decimal, grid: Grid, *, seed: int, open_time: int) -> "Walk":
+        """Begin at a price, with the minute that starts at `open_time`."""
         ticks = float(price / grid.tick_size)
         return cls(
             rng=Random(f"{seed} {grid.symbol}"),  # noqa: S311 - prices of a simulation, not secrets
@@ -150,12 +141,14 @@ class _Walk:
         )
 
     def bar_at(self, open_time: int) -> Bar:
+        """Walk on to the minute that starts at `open_time`, which has not been walked yet."""
         bar = self.bar()
         while bar.open_time < open_time:
             bar = self.bar()
         return bar
 
     def bar(self) -> Bar:
+        """Walk one minute on."""
         if self.open_time % DAY_MS == 0:
             self.session = _Session()
             self._begin(Regime.REVERTING)

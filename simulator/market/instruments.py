@@ -51,9 +51,15 @@ class Grid:
         return steps * self.step_size
 
 
-def grids(exchange_info: dict[str, Any]) -> dict[str, Grid]:
-    """Read tick and step of each symbol out of an exchangeInfo answer."""
-    return {entry["symbol"]: _grid(entry) for entry in exchange_info["symbols"]}
+def grids(exchange_info: dict[str, Any], symbols: Sequence[str]) -> dict[str, Grid]:
+    """Read tick and step of each symbol asked for out of an exchangeInfo answer; `DataError` where one is missing."""
+    entries = {entry["symbol"]: entry for entry in exchange_info["symbols"]}
+    missing = [symbol for symbol in symbols if symbol not in entries]
+    if missing:
+        raise DataError(
+            f"unknown symbol {missing[0]!r}: the exchangeInfo answer lacks it, choose another with --symbols"
+        )
+    return {symbol: _grid(entries[symbol]) for symbol in symbols}
 
 
 def usual_price(symbol: str) -> Decimal:
