@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 8501
@@ -26,7 +27,7 @@ def main(argv: list[str]) -> int:
     except (OSError, OverflowError) as error:
         return _refuse(f"Port {options.port} cannot be used ({error}): choose another with --port, or 0 for any.")
     print(json.dumps({"dashboard": f"http://{ADDRESS}:{port}"}), flush=True)  # noqa: T201 - the answer to the caller
-    os.execve(sys.executable, _command(port), {**os.environ, "ACT_HOME": str(home)})  # noqa: S606 - no shell is meant
+    return _become_streamlit(port, home)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +52,10 @@ def _free_port(wanted: int) -> int:
         probe.bind((ADDRESS, wanted))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _become_streamlit(port: int, home: Path) -> NoReturn:
+    os.execve(sys.executable, _command(port), {**os.environ, "ACT_HOME": str(home)})  # noqa: S606 - no shell is meant
 
 
 def _command(port: int) -> list[str]:
