@@ -54,14 +54,14 @@ class GeneratedTape:
         ticks_per_minute: int = TICKS_PER_MINUTE,
         history_minutes: int = HISTORY_MINUTES,
     ) -> None:
-        self.symbols = tuple(symbols)
+        self._grids = grids(exchange_info, symbols)
+        self.symbols = tuple(self._grids)
         self.start_ms = start_ms
         self.end_ms: int | None = None
         self.shift_ms = 0
         self._seed = seed
         self._count = ticks_per_minute
         self._funding = FundingRates(seed)
-        self._grids = grids(exchange_info, self.symbols)
         first = start_ms - history_minutes * MINUTE_MS
         self._walks = {
             symbol: Walk.starting_at(start_price(exchange_info, symbol), grid, seed=seed, open_time=first)

@@ -26,10 +26,15 @@ _USUAL_PRICES = {
     "ZECUSDT": "50",
 }  # fmt: skip
 _MADE_UP_SYMBOL = re.compile(r"SIM(\d{1,4})USDT")
-_RECORDED_GRIDS = {
+_KNOWN_GRIDS = {
     "BTCUSDT": ("0.10", "0.001", 2, 3, "1000", "120", "100"),
     "ETHUSDT": ("0.01", "0.001", 2, 3, "10000", "2000", "20"),
-    "SOLUSDT": ("0.0100", "0.01", 4, 2, "1000000", "5000", "5"),
+    "BNBUSDT": ("0.010", "0.01", 3, 2, "100000", "2000", "5"),
+    "XRPUSDT": ("0.0001", "0.1", 4, 1, "10000000", "2000000", "5"),
+    "ADAUSDT": ("0.00010", "1", 5, 0, "6000000", "1300000", "5"),
+    "LTCUSDT": ("0.01", "0.001", 2, 3, "10000", "5000", "20"),
+    "SOLUSDT": ("0.0010", "0.01", 4, 2, "1000000", "5000", "5"),
+    "LAYERUSDT": ("0.000100", "0.1", 6, 1, "800000", "80000", "5"),
 }
 _ORDER_TYPES = ("LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
 
@@ -96,8 +101,9 @@ def _is_built_in(symbol: str) -> bool:
 def builtin_exchange_info(symbols: Sequence[str]) -> dict[str, Any]:
     """Build a complete exchangeInfo answer, as on the wire, for the symbols asked for.
 
-    `serverTime` is the server's to set. BTCUSDT and ETHUSDT carry the filters recorded from mainnet on 2025-08-07,
-    the others plausible ones. Raises `DataError` for an unknown symbol.
+    `serverTime` is the server's to set. The big symbols carry the filters recorded from mainnet on 2025-08-07 (SOLUSDT
+    and LAYERUSDT the lattice of their candles of 2025), the others plausible ones.
+    Raises `DataError` for an unknown symbol.
     """
     return {
         "timezone": "UTC",
@@ -176,7 +182,7 @@ def _without_repeats(symbols: Sequence[str]) -> list[str]:
 
 def _builtin_symbol(symbol: str) -> dict[str, Any]:
     price = usual_price(symbol)
-    tick, step, price_precision, quantity_precision, most, most_at_market, notional = _RECORDED_GRIDS.get(
+    tick, step, price_precision, quantity_precision, most, most_at_market, notional = _KNOWN_GRIDS.get(
         symbol
     ) or _plausible_grid(price)
     return {

@@ -178,7 +178,7 @@ def _csv_types(columns: Sequence[str]) -> dict[str, Any]:
 def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path}: no such file: check the path of --data")
-    if isinstance(error, IsADirectoryError):
+    if path.is_dir():
         return DataError(f"{path}: a folder: name one Parquet or CSV file with --data")
     reason = str(error).strip().splitlines()
     return DataError(
