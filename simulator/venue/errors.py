@@ -7,6 +7,7 @@ MESSAGES: Final[dict[int, str]] = {
     -1106: "Parameter '{}' sent when not required.",
     -1102: "Mandatory parameter '{}' was not sent, was empty/null, or malformed.",
     -1111: "Precision is over the maximum defined for this asset.",
+    -1112: "No orders on book for symbol.",
     -1115: "Invalid timeInForce.",
     -1116: "Invalid orderType.",
     -1117: "Invalid side.",

@@ -1,0 +1,17 @@
+"""Commission of a fill (ledger.md R1)."""
+
+from decimal import Decimal
+
+from simulator.venue.decimals import round8
+
+
+class Fees:
+    """Maker and taker rates as fractions, the same for every symbol."""
+
+    def __init__(self, maker: Decimal, taker: Decimal) -> None:
+        self.maker = maker
+        self.taker = taker
+
+    def commission(self, quote: Decimal, *, maker: bool) -> Decimal:
+        """Return what a fill of this quote value costs, in its margin asset."""
+        return round8(quote * (self.maker if maker else self.taker))

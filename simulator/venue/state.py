@@ -1,0 +1,209 @@
+"""Everything the venue remembers, in one place that the rules around it change."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from simulator.venue.account import Account, Position
+from simulator.venue.errors import held, refusal
+from simulator.venue.fees import Fees
+from simulator.venue.funding import FundingSource
+from simulator.venue.latency import Latency
+from simulator.venue.market import Market
+from simulator.venue.model import (
+    AccountEvent,
+    AccountReason,
+    AlgoEvent,
+    AlgoOrder,
+    BalanceChange,
+    ExecutionType,
+    FundingRate,
+    Income,
+    IncomeType,
+    Order,
+    OrderEvent,
+    PositionChange,
+    PositionSide,
+    Side,
+    Trade,
+    VenueEvent,
+)
+
+FIRST_ORDER_ID: Final = 1_000_001
+FIRST_TRADE_ID: Final = 500_001
+FIRST_ALGO_ID: Final = 2_000_000_000_000_001
+FIRST_TRANSACTION_ID: Final = 9_000_000_001
+FAR_FUTURE_MS: Final = 1 << 62
+
+
+@dataclass(slots=True)
+class State:
+    """The venue's memory. `next_due_ms` is never later than the first funding, delayed order or dead-man switch."""
+
+    now_ms: int
+    markets: dict[str, Market]
+    account: Account
+    fees: Fees
+    latency: Latency
+    funding: FundingSource
+    by_candles: bool = False
+    is_held: bool = False
+    is_dual: bool = False
+    is_multi_assets: bool = False
+    next_due_ms: int = 0
+    arrivals: list[tuple[int, int]] = field(default_factory=list)
+    countdowns: dict[str, int] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    orders_by_symbol: dict[str, list[int]] = field(default_factory=dict)
+    order_ids: dict[tuple[str, str], int] = field(default_factory=dict)
+    algos: dict[int, AlgoOrder] = field(default_factory=dict)
+    algo_ids: dict[str, int] = field(default_factory=dict)
+    trades: dict[str, list[Trade]] = field(default_factory=dict)
+    trade_count: int = 0
+    liquidation_count: int = 0
+    incomes: list[Income] = field(default_factory=list)
+    funding_rates: list[FundingRate] = field(default_factory=list)
+    events: list[VenueEvent] = field(default_factory=list)
+
+    def market(self, symbol: str) -> Market:
+        """Find a symbol's market; -1121 for an unknown one."""
+        market = self.markets.get(symbol)
+        if market is None:
+            raise refusal(-1121)
+        return market
+
+    def position(self, symbol: str) -> Position:
+        """Find a symbol's position, flat or not; -1121 for an unknown one."""
+        position = self.account.positions.get(symbol)
+        if position is None:
+            raise refusal(-1121)
+        return position
+
+    def check_not_held(self) -> None:
+        """Refuse what changes orders while the exchange stands still."""
+        if self.is_held:
+            raise held()
+
+    def open_orders(self, symbol: str = "") -> Iterable[Order]:
+        """Yield open orders, oldest first, of one symbol or of all with ""."""
+        markets = [self.market(symbol)] if symbol else self.markets.values()
+        return sorted((order for market in markets for order in market.resting.values()), key=_order_id)
+
+    def open_algos(self, symbol: str = "") -> Iterable[AlgoOrder]:
+        """Yield untriggered algo orders, oldest first, of one symbol or of all with ""."""
+        markets = [self.market(symbol)] if symbol else self.markets.values()
+        return sorted((algo for market in markets for algo in market.waiting.values()), key=_algo_id)
+
+    def next_order_id(self) -> int:
+        """Return the id of the next order."""
+        return FIRST_ORDER_ID + len(self.orders)
+
+    def next_trade_id(self) -> int:
+        """Return the id of the next trade."""
+        return FIRST_TRADE_ID + self.trade_count
+
+    def next_algo_id(self) -> int:
+        """Return the id of the next algo order."""
+        return FIRST_ALGO_ID + len(self.algos)
+
+    def keep_new_order(self, order: Order) -> None:
+        """Store a new order under its ids."""
+        self.orders_by_symbol.setdefault(order.symbol, []).append(order.order_id)
+        self.order_ids[order.symbol, order.client_order_id] = order.order_id
+        self.keep_order(order)
+
+    def keep_order(self, order: Order) -> None:
+        """Store an order's new state."""
+        self.orders[order.order_id] = order
+        self.markets[order.symbol].keep(order)
+
+    def keep_algo(self, algo: AlgoOrder) -> None:
+        """Store an algo order's state and tell it."""
+        self.algos[algo.algo_id] = algo
+        self.algo_ids[algo.client_algo_id] = algo.algo_id
+        self.markets[algo.symbol].keep_algo(algo)
+        self.events.append(AlgoEvent(self.now_ms, algo))
+
+    def keep_trade(self, trade: Trade) -> None:
+        """Store a fill."""
+        self.trades.setdefault(trade.symbol, []).append(trade)
+        self.trade_count += 1
+
+    def earn(
+        self,
+        income_type: IncomeType,
+        amount: Decimal,
+        asset: str,
+        *,
+        symbol: str = "",
+        info: str = "",
+        trade_id: int = 0,
+    ) -> None:
+        """Book a signed amount into its wallet and as an income row; a zero amount leaves no trace."""
+        if not amount:
+            return
+        self.account.add(asset, amount, self.now_ms)
+        self.incomes.append(
+            Income(
+                symbol=symbol,
+                type=income_type,
+                amount=amount,
+                asset=asset,
+                info=info,
+                time_ms=self.now_ms,
+                transaction_id=FIRST_TRANSACTION_ID + len(self.incomes),
+                trade_id=trade_id,
+            )
+        )
+
+    def tell_order(self, order: Order, execution: ExecutionType, trade: Trade | None = None) -> None:
+        """Record an ORDER_TRADE_UPDATE."""
+        market = self.markets[order.symbol]
+        self.events.append(
+            OrderEvent(
+                at_ms=self.now_ms,
+                order=order,
+                execution=execution,
+                trade=trade,
+                bid_notional=market.open_notional(Side.BUY),
+                ask_notional=market.open_notional(Side.SELL),
+            )
+        )
+
+    def tell_account(
+        self, reason: AccountReason, asset: str, *, position: Position | None = None, change: Decimal, symbol: str = ""
+    ) -> None:
+        """Record an ACCOUNT_UPDATE of one asset and, where given, of one position."""
+        balance = BalanceChange(asset, self.account.wallets[asset], self.account.cross_wallet(asset), change)
+        self.events.append(
+            AccountEvent(
+                at_ms=self.now_ms,
+                reason=reason,
+                balances=(balance,),
+                positions=() if position is None else (self.position_change(position),),
+                symbol=symbol,
+            )
+        )
+
+    def position_change(self, position: Position) -> PositionChange:
+        """Describe a position as ACCOUNT_UPDATE does."""
+        return PositionChange(
+            symbol=position.symbol,
+            quantity=position.quantity,
+            entry_price=position.entry_price,
+            break_even_price=position.break_even_price,
+            accumulated_realized=position.accumulated_realized,
+            unrealized_profit=position.unrealized(self.markets[position.symbol].mark),
+            margin_type=position.margin_type,
+            isolated_wallet=position.isolated_wallet,
+            position_side=PositionSide.BOTH,
+        )
+
+
+def _order_id(order: Order) -> int:
+    return order.order_id
+
+
+def _algo_id(algo: AlgoOrder) -> int:
+    return algo.algo_id
