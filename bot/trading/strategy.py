@@ -82,14 +82,15 @@ class Parameters:
 class Kernel:
     """A strategy as pure functions over floats and tuples, which a backtest compiles and runs over arrays.
 
-    `start()` -> state; `step(state, opens_session, high, low, close, volume)` -> (state, readings), prices in ticks and
-    volume in steps; `flags(readings, numbers)` -> bits, `numbers` being what the strategy's `numbers()` returns.
-    `start` is called anew at every hole.
+    `start()` -> state, called anew at every hole; `step(state, opens_session, high, low, close, volume)` -> (state,
+    readings), prices in ticks and volume in steps as `Strategy.whole` gives them; `flags(readings, numbers)` -> bits;
+    `numbers(parameters)` -> tuple of floats. None of them may look at anything but its arguments.
     """
 
     start: Callable[[], Any]
     step: Callable[..., Any]
     flags: Callable[..., int]
+    numbers: Callable[[Any], tuple[float, ...]]
 
 
 class Strategy(ABC):
@@ -102,9 +103,11 @@ class Strategy(ABC):
     def __init__(self, instrument: Instrument, parameters: Mapping[str, str] | None = None) -> None:
         """Take the contract and the settings' text; raises ConfigurationError for a setting it does not understand.
 
-        Extend it to unpack `self.parameters`; state belongs into `restart`, which is called before the first candle.
+        There is no need to extend it: state belongs into `restart`, which is called before the first candle.
         """
         self.instrument = instrument
+        self._tick = instrument.tick
+        self._step = instrument.step()
         self.parameters: Parameters = self.parameters_type.read(self.name, parameters or {})
         self._next_open_time = -1
 
@@ -122,6 +125,20 @@ class Strategy(ABC):
             self.restart()
         self._next_open_time = candle.open_time + MINUTE_MS
         return self.evaluate(candle)
+
+    def whole(self, candle: Candle) -> tuple[float, float, float, float]:
+        """Return high, low and close in ticks and volume in steps: whole numbers as floats, for indicators."""
+        tick = self._tick
+        return (
+            float(candle.high / tick),
+            float(candle.low / tick),
+            float(candle.close / tick),
+            float(candle.volume / self._step),
+        )
+
+    def price(self, ticks: float) -> float:
+        """Return what an indicator's ticks are in the quote asset, for people to look at; never for an order."""
+        return ticks * float(self._tick)
 
     @property
     def notional(self) -> Decimal:
