@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -152,7 +153,7 @@ def _read_json(path: Path) -> Any:
         raise DataError(
             f"{path}: cannot be read ({error.strerror or error}): check the path of --exchange-info"
         ) from error
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: no JSON: give the answer of GET /fapi/v1/exchangeInfo, plain or gzipped") from error
 
 

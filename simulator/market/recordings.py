@@ -7,6 +7,7 @@ is a whole number of ticks or steps, or the file does not belong to the instrume
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -153,7 +154,7 @@ def _column_names(path: Path) -> list[str]:
             return list(pyarrow.parquet.read_schema(path).names)
         with pyarrow.csv.open_csv(path) as reader:
             return list(reader.schema.names)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
 
 
@@ -308,7 +309,7 @@ def _raw_trade_frames(path: Path) -> Iterator[dict[str, Any]]:
                     trade = frame.get("data", frame)
                     if trade.get("X", "MARKET") == "MARKET":
                         yield trade
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}): check the path of --data") from error
     except ValueError as error:
         raise DataError(f"{path}: a line is not `<local ns> <JSON>`: give a raw stream recording") from error
