@@ -9,6 +9,10 @@ import pytest
 from simulator.market.instruments import builtin_exchange_info, grids, load_exchange_info, start_price
 from simulator.market.tape import DataError
 
+WITHOUT_A_TICK = (
+    b'{"symbols": [{"symbol": "BTCUSDT", "filters": [{"filterType": "LOT_SIZE", "stepSize": "1"},'
+    b'{"filterType": "PRICE_FILTER", "tickSize": "0"}]}]}'
+)
 RECORDED = "rest/fapi_v1_exchangeInfo_mainnet_2025-08-07_25symbols.json"
 
 
@@ -88,11 +92,7 @@ def test_a_recorded_answer_is_cut_to_the_symbols_asked_for(tmp_path):
         (b"[]", "no exchangeInfo answer"),
         (b'{"symbols": []}', "unknown symbol 'BTCUSDT'"),
         (b'{"symbols": [{"symbol": "BTCUSDT"}]}', "no usable tickSize"),
-        (
-            b'{"symbols": [{"symbol": "BTCUSDT", "filters": [{"filterType": "PRICE_FILTER", "tickSize": "0"},'
-            + b'{"filterType": "LOT_SIZE", "stepSize": "1"}]}]}',
-            "tickSize or stepSize of 0",
-        ),
+        (WITHOUT_A_TICK, "tickSize or stepSize of 0"),
     ],
 )
 def test_an_unusable_answer_is_one_line_that_names_the_file(tmp_path, content, message):
