@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Side(StrEnum):
@@ -53,6 +55,11 @@ class OrderState(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     REJECTED = "rejected"
+
+    @property
+    def is_final(self) -> bool:
+        """Return whether the exchange will do nothing more with the order."""
+        return self in _FINAL_STATES
 
 
 class OrderReport(Struct, frozen=True, gc=False):
@@ -122,3 +129,141 @@ class StopRequest(Struct, frozen=True, gc=False):
     client_algo_id: str
     side: Side
     trigger_price: Decimal
+
+
+class Step(StrEnum):
+    """What can happen to an order: what we did or proved, and the exchange's words."""
+
+    SENT = "sent"
+    LOST = "lost"
+    REFUSED = "refused"
+    PROVEN_ABSENT = "proven_absent"
+    CANCEL_ASKED = "cancel_asked"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+
+_REPORTED: Final = {
+    Step.NEW: OrderState.RESTING,
+    Step.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
+    Step.FILLED: OrderState.FILLED,
+    Step.CANCELED: OrderState.CANCELLED,
+    Step.EXPIRED: OrderState.EXPIRED,
+    Step.REJECTED: OrderState.REJECTED,
+}
+_WORKING: Final = {
+    Step.LOST: OrderState.UNKNOWN,
+    Step.CANCEL_ASKED: OrderState.CANCELLING,
+    Step.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
+    Step.FILLED: OrderState.FILLED,
+    Step.CANCELED: OrderState.CANCELLED,
+    Step.EXPIRED: OrderState.EXPIRED,
+    Step.REJECTED: OrderState.REJECTED,
+}
+
+STEPS: Final[dict[OrderState, dict[Step, OrderState]]] = {
+    OrderState.INTENDED: _REPORTED
+    | {Step.SENT: OrderState.SENT, Step.LOST: OrderState.UNKNOWN, Step.REFUSED: OrderState.REJECTED},
+    # The stream may be faster than the answer, so every word of the exchange is legal before it.
+    OrderState.SENT: _REPORTED
+    | {
+        Step.LOST: OrderState.UNKNOWN,
+        Step.REFUSED: OrderState.REJECTED,
+        Step.PROVEN_ABSENT: OrderState.REJECTED,
+    },
+    OrderState.UNKNOWN: _REPORTED | {Step.REFUSED: OrderState.REJECTED, Step.PROVEN_ABSENT: OrderState.REJECTED},
+    # A resting order is lost when its cancel has an unknown outcome or a snapshot no longer shows it.
+    OrderState.RESTING: _WORKING,
+    OrderState.PARTIALLY_FILLED: _WORKING,
+    # A cancel can lose the race: the order may fill, wholly or in part, while the cancel is on its way.
+    OrderState.CANCELLING: {
+        Step.LOST: OrderState.UNKNOWN,
+        Step.FILLED: OrderState.FILLED,
+        Step.CANCELED: OrderState.CANCELLED,
+        Step.EXPIRED: OrderState.EXPIRED,
+        Step.REJECTED: OrderState.REJECTED,
+    },
+    OrderState.FILLED: {},
+    # A fill after a cancel does happen: the report of the last fill may be overtaken by the one of the cancel.
+    OrderState.CANCELLED: {Step.FILLED: OrderState.FILLED},
+    OrderState.EXPIRED: {Step.FILLED: OrderState.FILLED},
+    # Proven absent, and there it is after all: the exchange showed it later than we were willing to wait.
+    OrderState.REJECTED: _REPORTED,
+}
+"""Every legal pair of state and step. A pair that is missing changes nothing: a state never goes backwards."""
+
+WIRE_STEPS: Final[dict[str, Step]] = {
+    "NEW": Step.NEW,
+    "NEW_INSURANCE": Step.NEW,
+    "NEW_ADL": Step.NEW,
+    "PARTIALLY_FILLED": Step.PARTIALLY_FILLED,
+    "FILLED": Step.FILLED,
+    "CANCELED": Step.CANCELED,
+    "EXPIRED": Step.EXPIRED,
+    "EXPIRED_IN_MATCH": Step.EXPIRED,
+    "REJECTED": Step.REJECTED,
+}
+"""Order statuses of the wire. One that is not listed is kept in the report and moves nothing."""
+
+ALGO_STATES: Final[dict[str, OrderState]] = {
+    "NEW": OrderState.RESTING,
+    "TRIGGERING": OrderState.PARTIALLY_FILLED,
+    "TRIGGERED": OrderState.PARTIALLY_FILLED,
+    "FINISHED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELLED,
+    "EXPIRED": OrderState.EXPIRED,
+    "REJECTED": OrderState.REJECTED,
+}
+"""Statuses of conditional orders. A triggered one is at work (its child order fills) until it is FINISHED."""
+
+_FINAL_STATES: Final = frozenset(
+    {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED},
+)
+_STATUS_RANKS: Final = {"NEW": 1, "NEW_INSURANCE": 1, "NEW_ADL": 1, "PARTIALLY_FILLED": 2}
+_ALGO_RANKS: Final = {"": 0, "NEW": 1, "TRIGGERING": 2, "TRIGGERED": 3}
+_FINAL_RANK: Final = 4
+
+
+def next_state(state: OrderState, step: Step | None) -> OrderState:
+    """Return the state after a step; an illegal or unknown step leaves it as it is."""
+    return state if step is None else STEPS[state].get(step, state)
+
+
+def merge_reports(known: OrderReport, report: OrderReport) -> OrderReport | None:
+    """Return what is known after a further report; None when it is older than what is known.
+
+    The executed quantity decides first, then how far the status is, then the exchange's update time. What a report
+    cannot tell (the conditional order it came from, why it expired) is kept.
+    """
+    if report.executed_quantity < known.executed_quantity:
+        return None
+    if report.executed_quantity == known.executed_quantity:
+        ranks = _rank(report), _rank(known)
+        if ranks[0] < ranks[1] or (ranks[0] == ranks[1] and report.updated_ms < known.updated_ms):
+            return None
+    return replace(
+        report,
+        algo_id=report.algo_id or known.algo_id,
+        expiry_reason=report.expiry_reason or known.expiry_reason,
+        updated_ms=max(report.updated_ms, known.updated_ms),
+    )
+
+
+def merge_algo_reports(known: AlgoReport, report: AlgoReport) -> AlgoReport | None:
+    """Return what is known of a conditional order after a further report; None when it is older."""
+    ranks = _ALGO_RANKS.get(report.status, _FINAL_RANK), _ALGO_RANKS.get(known.status, _FINAL_RANK)
+    if ranks[0] < ranks[1] or (ranks[0] == ranks[1] and report.updated_ms < known.updated_ms):
+        return None
+    return replace(
+        report,
+        actual_order_id=report.actual_order_id or known.actual_order_id,
+        updated_ms=max(report.updated_ms, known.updated_ms),
+    )
+
+
+def _rank(report: OrderReport) -> int:
+    return _STATUS_RANKS.get(report.status, _FINAL_RANK) if report.status else 0
