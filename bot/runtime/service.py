@@ -100,13 +100,17 @@ class Service:
     async def run(self) -> None:
         """Run until `ask_to_stop`; the supervisor's own failure ends the run with its error."""
         watching = asyncio.create_task(self._supervisor.run(), name="supervisor")
-        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        stopping = asyncio.create_task(self.stopped(), name="stop")
         await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
         failed = watching.done()
         for task in (watching, stopping):
             task.cancel()
         if failed:
             watching.result()
+
+    async def stopped(self) -> None:
+        """Wait until somebody asked to stop."""
+        await self._stop.wait()
 
     def ask_to_stop(self) -> None:
         """End the run soon; safe to call twice and from a signal handler."""

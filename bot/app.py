@@ -1,0 +1,206 @@
+"""Plugs the concrete parts of the running bot together, by name, and runs it: `act run`."""
+
+import argparse
+import asyncio
+import gc
+import importlib
+import inspect
+import os
+import signal
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+import uvloop
+from pydantic import SecretStr
+
+from bot.domain.account import LeverageBracket
+from bot.domain.books import Books
+from bot.domain.errors import ConfigurationError
+from bot.domain.instrument import Instrument
+from bot.ports import Exchange, Store
+from bot.runtime import logs
+from bot.runtime.clock import SystemClock
+from bot.runtime.lock import account_lock, home_lock
+from bot.runtime.service import MakeEngine, Parts, Service
+from bot.runtime.transport import PicowsTransport, ThreadExecutor
+from bot.settings import Mode, Settings, home, load, secret
+from bot.trading.engine import Engine
+from bot.trading.limits import CorePlan, SymbolPlan
+from bot.trading.strategy import Strategy
+
+_log = structlog.get_logger()
+
+SHUTDOWN_SECONDS = 15
+
+
+def main(argv: list[str]) -> int:
+    """Run the bot until a signal ends it; returns the exit code."""
+    options = _parser().parse_args(argv)
+    folder = Path(options.home).resolve() if options.home else home()
+    settings = _with_mode(load(folder), options.mode)
+    key, key_secret = _credentials(settings)
+    os.umask(0o077)
+    for name in ("status", "logs"):
+        _make_folder(folder / name)
+    logs.set_up(
+        folder / "logs", [key.get_secret_value(), key_secret.get_secret_value()], to_stdout=options.log_to_stdout
+    )
+    with home_lock(folder), account_lock(key.get_secret_value(), settings.urls().rest):
+        return uvloop.run(_run(settings, folder, key, key_secret))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="act run",
+        description="Run the bot in the foreground. Ctrl-C or SIGTERM ends it; orders and stops at the exchange stay.",
+        epilog="example: ACT_BINANCE_API_KEY=... ACT_BINANCE_API_SECRET=... act run --testnet",
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    for mode, purpose in (
+        ("paper", "real prices, pretended account"),
+        ("testnet", "the exchange's test network"),
+        ("live", 'real money; act.toml must say mode = "live" too'),
+        ("demo", "the simulator whose URLs stand in [endpoints]"),
+    ):
+        which.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, help=purpose)
+    parser.add_argument(
+        "--home", default="", help="folder with act.toml, status/ and logs/ (default ACT_HOME, else here)"
+    )
+    parser.add_argument("--log-to-stdout", action="store_true", help="write the log to stdout too, as under systemd")
+    return parser
+
+
+def _with_mode(settings: Settings, mode: Mode) -> Settings:
+    if mode == "live" and settings.mode != "live":
+        raise ConfigurationError('--live also needs mode = "live" in act.toml. Nothing was started.')
+    return settings.model_copy(update={"mode": mode})
+
+
+def _credentials(settings: Settings) -> tuple[SecretStr, SecretStr]:
+    if settings.mode == "paper":
+        return SecretStr(""), SecretStr("")
+    key, key_secret = secret("ACT_BINANCE_API_KEY"), secret("ACT_BINANCE_API_SECRET")
+    if key is None or key_secret is None:
+        raise ConfigurationError(
+            "no API key. Set ACT_BINANCE_API_KEY and ACT_BINANCE_API_SECRET (or ..._FILE), never in act.toml."
+        )
+    return key, key_secret
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o770, parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written: {error.strerror}. Check its owner, or set ACT_HOME."
+        ) from error
+
+
+async def _run(settings: Settings, folder: Path, key: SecretStr, key_secret: SecretStr) -> int:
+    clock = SystemClock()
+    store = _open_store(settings, folder)
+    plan = settings.core_plan(_code_version())
+    service = Service(
+        Parts(
+            plan=plan,
+            exchange=_make_exchange(settings, key, key_secret, clock),
+            store=store,
+            clock=clock,
+            make_engine=engine_maker(plan),
+            home=folder,
+            name=settings.alerts.name,
+            resolved_config=settings.resolved(),
+        )
+    )
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_unhandled)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, service.ask_to_stop)
+    return await _live(service)
+
+
+async def _live(service: Service) -> int:
+    starting = asyncio.create_task(service.start(), name="start")
+    stopping = asyncio.create_task(service.stopped(), name="stop")
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not starting.done():
+        starting.cancel()
+        await service.stop("stopped by a signal while starting")
+        return 0
+    if (error := starting.exception()) is not None:
+        await service.stop(str(error))
+        raise error
+    gc.collect()
+    gc.freeze()
+    await service.run()
+    async with asyncio.timeout(SHUTDOWN_SECONDS):
+        await service.stop("stopped by a signal")
+    return 0
+
+
+def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    _log.critical("loop.unhandled", message=str(context.get("message")), error=repr(error), exc_info=error)
+
+
+def _open_store(settings: Settings, folder: Path) -> Store:
+    from database.store import open_store
+
+    return open_store(
+        settings.database.url, settings.database.desk_url, folder / "status", settings.database.synchronous
+    )
+
+
+def _make_exchange(settings: Settings, key: SecretStr, key_secret: SecretStr, clock: SystemClock) -> Exchange:
+    from bot.exchange.binance.exchange import BinanceExchange
+    from bot.exchange.binance.settings import BinanceSettings
+
+    urls = settings.urls()
+    binance = BinanceSettings(
+        rest_url=urls.rest,
+        ws_api_url=urls.ws_api,
+        market_stream_url=urls.market,
+        public_stream_url=urls.public,
+        private_stream_url=urls.private,
+        api_key=key,
+        api_secret=key_secret,
+    )
+    return BinanceExchange(binance, clock, PicowsTransport(), ThreadExecutor())
+
+
+def engine_maker(plan: CorePlan) -> MakeEngine:
+    """Return what builds the core once the contracts are known; raises ConfigurationError for an unknown strategy."""
+    classes = {each.symbol: strategy_class(each.strategy) for each in plan.symbols}
+
+    def make(instruments: Sequence[Instrument], brackets: Sequence[LeverageBracket], books: Books) -> Engine:
+        by_symbol = {each.symbol: each for each in instruments}
+        strategies = {each.symbol: _build(classes[each.symbol], by_symbol[each.symbol], each) for each in plan.symbols}
+        return Engine(plan, strategies, instruments, brackets, books)
+
+    return make
+
+
+def _build(kind: type[Strategy], instrument: Instrument, plan: SymbolPlan) -> Strategy:
+    return kind(instrument, plan.parameters)
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """Load `strategies/<name>.py` and return the strategy in it; raises ConfigurationError when there is none."""
+    try:
+        module = importlib.import_module(f"strategies.{name}")
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"there is no strategy {name!r}: strategies/{name}.py does not exist.") from error
+    for candidate in vars(module).values():
+        if inspect.isclass(candidate) and issubclass(candidate, Strategy) and candidate.__module__ == module.__name__:
+            return candidate
+    raise ConfigurationError(f"strategies/{name}.py holds no subclass of Strategy. Add one.")
+
+
+def _code_version() -> str:
+    return version("auto-coin-trader")
