@@ -36,10 +36,11 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One thing to send, and every message it tells of (one, unless it is a digest)."""
+    """One thing to send, every message it tells of (one, unless it is a digest), and how many drops it tells."""
 
     message: Message
     covers: tuple[Message, ...]
+    drops: int = 0
 
 
 @dataclass(slots=True)
@@ -73,13 +74,14 @@ class Spool:
         if not self._waiting:
             return None
         parcel = self._waiting[0]
-        return replace(parcel, message=_with_drops(parcel.message, self._dropped)) if self._dropped else parcel
+        if not self._dropped:
+            return parcel
+        return replace(parcel, message=_with_drops(parcel.message, self._dropped), drops=self._dropped)
 
-    def done(self, *, told_drops: bool) -> None:
+    def done(self, *, told_drops: int) -> None:
         """Remove what `next` returned: it was sent, or given up."""
         self._waiting.popleft()
-        if told_drops:
-            self._dropped = 0
+        self._dropped -= told_drops
 
     def _is_held(self, message: Message, loudness: Loudness, now: float) -> bool:
         if message.severity is Severity.CRITICAL or message.thread:
