@@ -10,15 +10,16 @@ fires is applied. All times are wall milliseconds.
                  "open"     connections that stand open when the fault is loaded: applied once, at once   route
     how often    nth         first match that fires (default: `every`, else 1)
                  every       after it, each every-th match (default: each one)
-                 times       at most so often (default: no limit)
+                 times       at most so often (default: no limit, and once where `nth` stands alone)
                  probability of the matches left, this share by the seed (default: 1)
 
-`route` is market, public, private or ws_api. `stream` is the stream's name (`btcusdt@kline_1m`; `user` for user data, so
-that no listen key is needed), `event` the frame's `e`, or `ack` and `reply` for answers to control frames and to WebSocket
-API requests. `params` and `fields` (dotted: `k.x`, `o.X`) must be equal; params are compared as text.
+`route` is market, public, private or ws_api. `stream` is the stream's name (`btcusdt@kline_1m`; `user` for user data,
+so that no listen key is needed), `event` the frame's `e`, or `ack` and `reply` for answers to control frames and to
+WebSocket API requests. `params` and `fields` (dotted: `k.x`, `o.X`) must be equal; params are compared as text.
 
     rest, wsapi  delay_before_ms  wait before the request is looked at
                  process          true, false, or the share of requests that are executed, by the seed
+                                  (not executed, and nothing else said: there is no answer)
                  delay_after_ms   wait between the execution and the answer
                  status, headers, body   answer so instead (body: text as it is, or JSON)
                  close, reset     "before" or "after" the execution: hang up in order, or by TCP reset
@@ -30,6 +31,7 @@ API requests. `params` and `fields` (dotted: `k.x`, `o.X`) must be equal; params
                  text             send this text instead
                  inject           frames (JSON or text) sent right after
     ws, open     close            close code; reset: true; silent: {"ms": 5000 or 0 for ever, "pings": true}
+    open         expire_listen_key   true
     connect      refuse           HTTP status, or 0 for a TCP reset (say how often with `times`)
                  drop_after_ms    accept, then reset after so long
                  silent           as above
@@ -96,6 +98,7 @@ class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silent: Silence | None = None
     refuse: int | None = None
     drop_after_ms: int | None = None
+    expire_listen_key: bool = False
 
 
 class _Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

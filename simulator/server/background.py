@@ -1,9 +1,7 @@
 """A real simulator server in a thread of its own, for tests of its clients: real sockets on 127.0.0.1, any free port.
 
-    with RunningSimulator(Options(symbols=("BTCUSDT",), speed=60)) as simulator:
-        requests.get(simulator.urls["rest"] + "/fapi/v1/time")
-        simulator.hold()
-        theirs = simulator.ledger()
+`with RunningSimulator(Options(symbols=("BTCUSDT",), speed=60)) as simulator:` then `simulator.urls["rest"]`,
+`simulator.hold()`, `simulator.ledger()`.
 """
 
 import asyncio

@@ -14,7 +14,8 @@ class Options:
 
     `data` set means replay, else prices come from the generator with `seed`. `start_ms` None means the first 00:00 UTC
     with enough history (replay) or the latest 00:00 UTC (generator). `api_secret` is the HMAC secret, or an Ed25519 key
-    in PEM form (private or public). `port` 0 takes any free port.
+    in PEM form (private or public). `port` 0 takes any free port. `full_order_answers`
+    adds avgPrice and cumQuote to the answers of POST and DELETE order, as they were before 2026-07.
     """
 
     port: int = 0
@@ -30,4 +31,4 @@ class Options:
     faults: Path | None = None
     ticks_per_minute: int = 60
     connection_life_ms: int = 86_400_000
-    hold_at_start: bool = False
+    full_order_answers: bool = False
