@@ -158,8 +158,8 @@ class Instrument(Struct, frozen=True, gc=False):
         return FilterRefusal(name, f"{name}: {what}. {_REMEDIES[name].format(symbol=self.symbol)}")
 
     def _worth(self, quantity: Decimal, price: Decimal) -> str:
-        worth = f"{quantity * price:,f} {self.quote_asset}"
-        return f"{plain(quantity)} {self.symbol} @ {price:,f} = {worth}"
+        worth = f"{_grouped(quantity * price)} {self.quote_asset}"
+        return f"{plain(quantity)} {self.symbol} @ {_grouped(price)} = {worth}"
 
     def _price_offset(self) -> Decimal:
         return self.min_price % self.tick
@@ -188,3 +188,7 @@ def _floor(amount: Decimal, step: Decimal, offset: Decimal) -> Decimal:
     if amount < offset:
         return ZERO
     return (amount - offset) // step * step + offset
+
+
+def _grouped(amount: Decimal) -> str:
+    return f"{Decimal(plain(amount)):,f}"
