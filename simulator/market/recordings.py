@@ -166,7 +166,7 @@ def _read_table(path: Path, columns: Sequence[str], symbols: Sequence[str] | Non
         options = pyarrow.csv.ConvertOptions(include_columns=list(columns), column_types=_csv_types(columns))
         table = pyarrow.csv.read_csv(path, convert_options=options)
         return table if symbols is None else table.filter(pc.is_in(table["symbol"], pa.array(symbols)))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
 
 
