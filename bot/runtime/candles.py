@@ -102,13 +102,13 @@ class CandleFeed:
 
     async def _fill(self, symbol: str, lane: _Lane, end_ms: int) -> None:
         try:
-            await self._fill_up_to(symbol, lane, end_ms)
+            await self._fill_up_to(symbol, lane, min(lane.waiting, default=end_ms))
             while lane.waiting:
-                candle = lane.waiting[min(lane.waiting)]
-                await self._fill_up_to(symbol, lane, candle.open_time)
-                del lane.waiting[candle.open_time]
+                candle = lane.waiting.pop(min(lane.waiting))
                 if lane.last is None or candle.open_time > lane.last.open_time:
                     self._pass_on(lane, candle)
+                if lane.waiting:
+                    await self._fill_up_to(symbol, lane, min(lane.waiting))
         finally:
             lane.filling = None
             self._on_gap(symbol, False)

@@ -1,0 +1,119 @@
+"""Reads the project's own files for what must not stand in them; also run by pre-commit on single files."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MONEY = ("bot/domain", "bot/trading", "simulator/venue", "database")
+# Where a float is right: indicators' readings, percentiles, prices only shown, and wall-clock seconds.
+FLOAT_ALLOWED = {
+    "bot/domain/errors.py": "seconds of wall time to wait",
+    "bot/domain/market.py": "best prices, read only by volatility and display",
+    "bot/domain/records.py": "execution metrics are microseconds and basis points",
+    "database/tables.py": "execution metrics",
+    "database/migrations/act/versions/r0001_the_first_tables.py": "execution metrics",
+    "bot/trading/strategy.py": "a strategy reads indicators, which are floats",
+}
+CLOCK = ("bot", "strategies", "database", "simulator", "backtest")
+CLOCK_ALLOWED = {
+    "bot/runtime/clock.py": "the seam itself",
+    "bot/demo.py": "a person's tool around the processes",
+    "bot/desk.py": "a person's tool that judges ages by the wall clock",
+    "simulator/server/sockets.py": "the simulator's own seam to the world",
+}
+CLOCK_CALLS = {
+    "time.time", "time.time_ns", "time.monotonic", "time.perf_counter", "time.sleep",
+    "datetime.now", "datetime.utcnow", "datetime.today", "date.today",
+    "uuid.uuid4", "uuid.uuid1", "uuid4", "asyncio.sleep", "secrets.token_hex", "secrets.choice",
+    "random.random", "random.randint", "random.choice", "random.uniform", "random.seed", "os.urandom",
+}  # fmt: skip
+_HOSTS = re.compile(r"py" r"pi\.org|python" r"hosted\.org|registry\.npm" r"js|deb\.deb" r"ian\.org|conda\.ana" r"conda")
+_SECRETS = re.compile(
+    r"xox[abprs]-[0-9A-Za-z-]{10,}|hooks\.slack\.com/services/T[0-9A-Z]{6,}|AKIA[0-9A-Z]{16}|ghp_[0-9A-Za-z]{30,}"
+    r"|-----BEGIN (?:RSA |EC )?PRIVATE KEY-----\n[A-Za-z0-9+/=\n]{200,}"
+)
+
+
+def tracked() -> list[Path]:
+    """Return every file git knows or would take."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="ignore")
+
+
+def sources(folders: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), path
+
+
+def floats() -> list[str]:
+    """Find float literals, calls and annotations where money is. `# float: reason` beside a line allows it."""
+    found = []
+    for name, path in sources(MONEY):
+        if name in FLOAT_ALLOWED:
+            continue
+        lines = text(path).splitlines()
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
+            named = isinstance(node, ast.Name) and node.id == "float"
+            if (literal or named) and "# float:" not in lines[node.lineno - 1]:
+                found.append(f"{name}:{node.lineno}: {lines[node.lineno - 1].strip()}")
+    return found
+
+
+def clocks() -> list[str]:
+    """Find wall clock, sleeping and chance outside the seam. `# clock: reason` beside a line allows it."""
+    found = []
+    for name, path in sources(CLOCK):
+        if name in CLOCK_ALLOWED:
+            continue
+        lines = text(path).splitlines()
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if (
+                isinstance(node, ast.Call)
+                and _dotted(node.func) in CLOCK_CALLS
+                and "# clock:" not in lines[node.lineno - 1]
+            ):
+                found.append(f"{name}:{node.lineno}: {lines[node.lineno - 1].strip()}")
+    return found
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    return f"{_dotted(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ""
+
+
+def hosts() -> list[str]:
+    """Find names of package registries."""
+    return [str(path.relative_to(ROOT)) for path in tracked() if _HOSTS.search(text(path))]
+
+
+def secrets(paths: list[Path]) -> list[str]:
+    """Find what looks like a secret, and files that must never be committed."""
+    return [str(path) for path in paths if path.name.startswith(".env") or _SECRETS.search(text(path))]
+
+
+def main(arguments: list[str]) -> int:
+    found = floats() if arguments[:1] == ["floats"] else secrets([Path(name) for name in arguments[1:]])
+    print("\n".join(found))
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

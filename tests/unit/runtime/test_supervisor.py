@@ -1,0 +1,83 @@
+import asyncio
+import importlib.util
+from pathlib import Path
+
+from bot.runtime.supervisor import RESTARTS, Supervisor
+
+_spec = importlib.util.spec_from_file_location("clocks", Path(__file__).with_name("clocks.py"))
+clocks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(clocks)
+
+
+class Watched:
+    def __init__(self, step: float = 0.0) -> None:
+        self.clock = clocks.TestClock()
+        self.deaths: list[str] = []
+        self.given_up: list[str] = []
+        self.starts = 0
+        self.supervisor = Supervisor(
+            self.clock, lambda _name, why: self.deaths.append(why), lambda _name, why: self.given_up.append(why)
+        )
+
+    async def turn(self, times: int) -> None:
+        running = asyncio.create_task(self.supervisor.run())
+        for _ in range(times):
+            await asyncio.sleep(0)
+        running.cancel()
+        await self.supervisor.stop()
+
+
+async def test_a_dying_task_is_restarted_and_its_error_named():
+    watched = Watched()
+
+    async def dies_once(beat):
+        watched.starts += 1
+        if watched.starts == 1:
+            raise ValueError("out of ink")
+        while True:
+            beat()
+            await asyncio.sleep(0)
+
+    watched.supervisor.watch("pen", dies_once, limit_seconds=5)
+    await watched.turn(20)
+    assert watched.starts == 2
+    assert watched.deaths == ["ValueError: out of ink"]
+    assert watched.given_up == []
+
+
+async def test_a_task_that_keeps_dying_is_given_up_once():
+    watched = Watched()
+
+    async def dies(_beat):
+        watched.starts += 1
+        raise ValueError("again")
+
+    watched.supervisor.watch("pen", dies, limit_seconds=5)
+    await watched.turn(100)
+    assert watched.starts == RESTARTS + 1
+    assert watched.given_up == ["ValueError: again"]
+    assert watched.supervisor.failed() == ("pen",)
+
+
+async def test_a_hanging_task_is_noticed_and_restarted():
+    watched = Watched()
+
+    async def hangs(_beat):
+        watched.starts += 1
+        await asyncio.Event().wait()
+
+    watched.supervisor.watch("pen", hangs, limit_seconds=5)
+    await watched.turn(30)
+    assert watched.starts >= 2
+    assert "no sign of life" in watched.deaths[0]
+
+
+async def test_a_task_that_ends_by_itself_is_a_death():
+    watched = Watched()
+
+    async def ends(_beat):
+        watched.starts += 1
+
+    watched.supervisor.watch("pen", ends, limit_seconds=5)
+    await watched.turn(6)
+    assert watched.deaths[0] == "ended although it must not"
