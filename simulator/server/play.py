@@ -19,7 +19,7 @@ from simulator.venue.model import ForceOrderEvent
 _KLINE_WALL_MS = 20
 _MARK_WALL_MS = 10
 _DEPTH_WALL_MS = 20
-_DEPTH_LEVELS = 20
+_DEPTH_LEVELS = 1_000
 
 
 class Cadence:

@@ -290,9 +290,6 @@ class Server:
         )
 
     def _ws_request(self, connection: Connection, text: str) -> None:
-        if not connection.may_send(self._delivery.wall_ms):
-            self._delivery.close(connection, 1008, "Too many requests")
-            return
         try:
             message = wsapi.read_message(text)
         except VenueError as error:
