@@ -35,6 +35,8 @@ def to_units(amount: Decimal) -> int:
 
 def to_units_towards_zero(amount: Decimal) -> int:
     """Return the nearest smaller amount that can be stored: the exact one must be kept elsewhere as text."""
+    if not amount.is_finite():
+        raise InexactAmountError(f"{amount} is no amount that can be stored")
     return max(-LARGEST, min(LARGEST, int(_ALL_DIGITS.scaleb(amount, PLACES))))
 
 

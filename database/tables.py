@@ -102,7 +102,6 @@ class Orders(Act, table=True):
     )
     symbol: str = _key()
     client_order_id: str = _key()
-    order_key: int = _id()
     order_id: int = _big()
     intent_id: str
     attempt: int
@@ -124,6 +123,7 @@ class Orders(Act, table=True):
     expires_ms: int = _big()
     created_ms: int = _big()
     updated_ms: int = _big()
+    order_key: int = _id()
 
 
 class AlgoOrders(Act, table=True):

@@ -238,7 +238,6 @@ def upgrade() -> None:
         "orders",
         _text("symbol"),
         _text("client_order_id"),
-        _big("order_key"),
         _big("order_id"),
         _text("intent_id"),
         _integer("attempt"),
@@ -260,6 +259,7 @@ def upgrade() -> None:
         _big("expires_ms"),
         _big("created_ms"),
         _big("updated_ms"),
+        _big("order_key"),
         sa.PrimaryKeyConstraint("symbol", "client_order_id", "order_key"),
     )
     op.create_index("orders_by_id", "orders", ["symbol", "order_id"])

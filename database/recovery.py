@@ -1,0 +1,156 @@
+"""What a starting bot reads back: the open ends of its books, and how far they reach into the exchange's history."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, or_, select
+
+from bot.domain.books import Books, HistoryMark
+from bot.domain.fill import Fill, Funding, Transfer
+from bot.domain.money import ZERO
+from bot.domain.order import OrderState
+from bot.domain.records import AlgoOrderRow, Incident, Intent, OrderRow, PositionRow, RiskState
+from database.exact import ExactReader
+from database.rows import FINAL_STATES
+from database.schema import instance_of
+from database.tables import (
+    AlgoOrders,
+    Fills,
+    FundingEvents,
+    Incidents,
+    Intents,
+    OpeningBalances,
+    Orders,
+    Positions,
+    RiskStates,
+    Transfers,
+    table_of,
+)
+
+OVERLAP_MS = 3_600_000
+OPEN = "open"
+
+_INTENTS = table_of(Intents)
+_ORDERS = table_of(Orders)
+_ALGO_ORDERS = table_of(AlgoOrders)
+_FILLS = table_of(Fills)
+_FUNDING = table_of(FundingEvents)
+_TRANSFERS = table_of(Transfers)
+_POSITIONS = table_of(Positions)
+_OPEN_STATES = tuple(state.value for state in OrderState if state not in FINAL_STATES)
+
+
+def read_books(connection: Connection) -> Books:
+    """Return the recovered state; empty wallets mean that these books were never opened."""
+    reader = ExactReader(connection)
+    mark = read_mark(connection, ())
+    intents = reader.rows(Intent, _INTENTS.c.state == OPEN, order_by=(_INTENTS.c.created_ms, _INTENTS.c.intent_id))
+    wanted = tuple(intent.intent_id for intent in intents)
+    positions = reader.rows(PositionRow, order_by=(_POSITIONS.c.symbol,))
+    risk = table_of(RiskStates)
+    incidents = table_of(Incidents)
+    return Books(
+        instance=instance_of(connection),
+        wallets=reader.wallets(),
+        intents=intents,
+        orders=reader.rows(
+            OrderRow,
+            _open_or_recent(_ORDERS, _ORDERS.c.order_id, wanted, mark.order_from),
+            order_by=(_ORDERS.c.created_ms, _ORDERS.c.client_order_id),
+        ),
+        algo_orders=reader.rows(
+            AlgoOrderRow,
+            _open_or_recent(_ALGO_ORDERS, _ALGO_ORDERS.c.algo_id, wanted, mark.algo_from),
+            order_by=(_ALGO_ORDERS.c.created_ms, _ALGO_ORDERS.c.client_algo_id),
+        ),
+        positions=positions,
+        fills=tuple(fill for position in positions if position.quantity for fill in _fills_of(reader, position)),
+        risk=reader.rows(RiskState, order_by=(risk.c.rule, risk.c.symbol)),
+        incidents=reader.rows(Incident, incidents.c.closed_ms == 0, order_by=(incidents.c.opened_ms,)),
+        recent_fills=_recent_fills(reader, mark.trade_from),
+        recent_funding=reader.rows(Funding, _FUNDING.c.time_ms >= mark.income_from_ms, order_by=(_FUNDING.c.time_ms,)),
+        recent_transfers=reader.rows(
+            Transfer, _TRANSFERS.c.time_ms >= mark.income_from_ms, order_by=(_TRANSFERS.c.time_ms,)
+        ),
+    )
+
+
+def read_mark(connection: Connection, configured: Sequence[str]) -> HistoryMark:
+    """Return from where on the exchange's history has to be read again."""
+    symbols = dict.fromkeys((*configured, *_seen(connection)))
+    opening = connection.execute(select(func.max(table_of(OpeningBalances).c.from_ms))).scalar() or 0
+    return HistoryMark(
+        symbols=tuple(symbols),
+        order_from=_smaller(
+            _lowest(connection, _ORDERS, _ORDERS.c.order_id, _ORDERS.c.reported_ms),
+            _lowest_open(connection, _ORDERS, _ORDERS.c.order_id),
+        ),
+        algo_from=_smaller(
+            _lowest(connection, _ALGO_ORDERS, _ALGO_ORDERS.c.algo_id, _ALGO_ORDERS.c.reported_ms),
+            _lowest_open(connection, _ALGO_ORDERS, _ALGO_ORDERS.c.algo_id),
+        ),
+        trade_from=_lowest(connection, _FILLS, _FILLS.c.trade_id, _FILLS.c.time_ms),
+        income_from_ms=max(opening, _latest_income(connection) - OVERLAP_MS),
+        from_ms=opening,
+    )
+
+
+def _open_or_recent(
+    table: Table, number: Column[int], intents: tuple[str, ...], lowest: Mapping[str, int]
+) -> ColumnElement[bool]:
+    recent = [(table.c.symbol == symbol) & (number >= least) for symbol, least in lowest.items()]
+    return or_(table.c.state.in_(_OPEN_STATES), table.c.intent_id.in_(intents), *recent)
+
+
+def _fills_of(reader: ExactReader, position: PositionRow) -> Iterable[Fill]:
+    """Walk back from the position's quantity to the fill that opened it, a flip's own included."""
+    left = position.quantity
+    fills: list[Fill] = []
+    for fill in reader.rows(Fill, _FILLS.c.symbol == position.symbol, order_by=(_FILLS.c.trade_id.desc(),)):
+        fills.append(fill)
+        left -= fill.quantity * fill.side.sign
+        if left * position.quantity <= ZERO:
+            break
+    return reversed(fills)
+
+
+def _recent_fills(reader: ExactReader, trade_from: Mapping[str, int]) -> tuple[Fill, ...]:
+    recent = [(_FILLS.c.symbol == symbol) & (_FILLS.c.trade_id >= lowest) for symbol, lowest in trade_from.items()]
+    if not recent:
+        return ()
+    return reader.rows(Fill, or_(*recent), order_by=(_FILLS.c.symbol, _FILLS.c.trade_id))
+
+
+def _seen(connection: Connection) -> list[str]:
+    symbols: set[str] = set()
+    for table in (_ORDERS, _ALGO_ORDERS, _FILLS, _FUNDING, _TRANSFERS, _POSITIONS):
+        symbols.update(connection.execute(select(table.c.symbol).distinct()).scalars())
+    return sorted(symbols - {""})
+
+
+def _lowest(connection: Connection, table: Table, number: Column[int], time: Column[int]) -> dict[str, int]:
+    """Return the lowest id of each symbol that lies within the overlap before its latest row."""
+    latest = connection.execute(select(table.c.symbol, func.max(time)).where(number > 0).group_by(table.c.symbol))
+    return {
+        symbol: connection.execute(
+            select(func.min(number)).where(table.c.symbol == symbol, number > 0, time >= at_ms - OVERLAP_MS)
+        ).scalar_one()
+        for symbol, at_ms in latest.all()
+    }
+
+
+def _lowest_open(connection: Connection, table: Table, number: Column[int]) -> dict[str, int]:
+    still_open = connection.execute(
+        select(table.c.symbol, func.min(number))
+        .where(table.c.state.in_(_OPEN_STATES), number > 0)
+        .group_by(table.c.symbol)
+    )
+    return dict(still_open.tuples().all())
+
+
+def _smaller(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {symbol: min(one.get(symbol, lowest), lowest) for symbol, lowest in {**one, **other}.items()}
+
+
+def _latest_income(connection: Connection) -> int:
+    latest = (connection.execute(select(func.max(table.c.time_ms))).scalar() for table in (_FUNDING, _TRANSFERS))
+    return max((at_ms or 0 for at_ms in latest), default=0)
