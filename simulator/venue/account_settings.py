@@ -28,6 +28,8 @@ def set_leverage(state: State, symbol: str, leverage: int) -> SymbolConfig:
     """Change the leverage; an unchanged one is confirmed all the same."""
     market, position = state.market(symbol), state.position(symbol)
     allowed = largest_notional(market.brackets, leverage)
+    if leverage < 1 or not allowed:
+        raise refusal(-4028, leverage)
     if position.quantity and position.is_isolated and leverage < position.leverage:
         raise refusal(-4161)
     if abs(position.quantity) * market.mark > allowed:

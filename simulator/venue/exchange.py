@@ -52,6 +52,7 @@ from simulator.venue.state import State
 DEFAULT_ASSET: Final = "USDT"
 DEFAULT_MAKER_FEE: Final = Decimal("0.0002")
 DEFAULT_TAKER_FEE: Final = Decimal("0.0005")
+DEFAULT_LEVERAGE: Final = 20
 NO_LEVEL: Final = Level(ZERO, ZERO)
 
 
@@ -92,6 +93,9 @@ class Exchange:
             by_candles=by_candles,
         )
         for symbol, market in markets.items():
+            self._state.account.positions[symbol].leverage = min(
+                DEFAULT_LEVERAGE, max(row.initial_leverage for row in market.brackets)
+            )
             schedule_funding(self._state, symbol, market)
         set_next_due(self._state)
 

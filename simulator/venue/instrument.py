@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 
 from simulator.venue.decimals import ZERO
-from simulator.venue.errors import refusal
 
 NO_LIMIT: Final = 1_000_000
 
@@ -123,11 +122,8 @@ def bracket_of(brackets: Sequence[Bracket], notional: Decimal) -> Bracket:
 
 
 def largest_notional(brackets: Sequence[Bracket], leverage: int) -> Decimal:
-    """Tell the largest position notional allowed at `leverage`; -4028 when no row allows it."""
-    allowed = [row.notional_cap for row in brackets if row.initial_leverage >= leverage]
-    if not allowed or leverage < 1:
-        raise refusal(-4028, leverage)
-    return max(allowed)
+    """Tell the largest position notional allowed at `leverage`; 0 when the table does not allow it at all."""
+    return max((row.notional_cap for row in brackets if row.initial_leverage >= leverage), default=ZERO)
 
 
 def _value(rule: Mapping[str, Any], key: str) -> Decimal:
