@@ -1,0 +1,122 @@
+"""Reads of the account through the SDK, each one call and one answer. All raise ApiFailure."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from bot.domain.account import ReportedPosition
+from bot.domain.fill import Fill
+from bot.domain.order import AlgoReport, OrderReport
+from bot.exchange.binance.decode import (
+    Income,
+    read_algo,
+    read_algos,
+    read_fills,
+    read_income,
+    read_order,
+    read_orders,
+    read_positions,
+    read_wallets,
+)
+from bot.exchange.binance.rest import Rest
+
+PAGE = 1_000
+
+
+class Account:
+    """Orders, fills, positions, wallets and income of the account."""
+
+    def __init__(self, rest: Rest, recv_window_ms: int) -> None:
+        self._rest = rest
+        self._window = recv_window_ms
+
+    async def wallets(self) -> dict[str, Decimal]:
+        """Read the wallet balance of each asset."""
+        return read_wallets(await self._rest.read(lambda api: api.futures_account_balance_v3(recv_window=self._window)))
+
+    async def positions(self) -> tuple[ReportedPosition, ...]:
+        """Read every position that is not flat."""
+        return read_positions(await self._rest.read(lambda api: api.position_information_v3(recv_window=self._window)))
+
+    async def open_orders(self, symbol: str | None = None) -> tuple[OrderReport, ...]:
+        """Read the open orders of one symbol (weight 1) or of all (40)."""
+        return read_orders(
+            await self._rest.read(lambda api: api.current_all_open_orders(symbol=symbol, recv_window=self._window))
+        )
+
+    async def open_algos(self, symbol: str | None = None) -> tuple[AlgoReport, ...]:
+        """Read the open conditional orders of one symbol (weight 1) or of all (40)."""
+        return read_algos(
+            await self._rest.read(lambda api: api.current_all_algo_open_orders(symbol=symbol, recv_window=self._window))
+        )
+
+    async def order(self, symbol: str, client_order_id: str) -> OrderReport:
+        """Look an order up by our id."""
+        return read_order(
+            await self._rest.act(
+                lambda api: api.query_order(symbol, orig_client_order_id=client_order_id, recv_window=self._window)
+            )
+        )
+
+    async def order_by_id(self, symbol: str, order_id: int) -> OrderReport:
+        """Look an order up by the exchange's id."""
+        return read_order(
+            await self._rest.act(lambda api: api.query_order(symbol, order_id=order_id, recv_window=self._window))
+        )
+
+    async def algo(self, client_algo_id: str) -> AlgoReport:
+        """Look a conditional order up by our id."""
+        return read_algo(
+            await self._rest.act(
+                lambda api: api.query_algo_order(client_algo_id=client_algo_id, recv_window=self._window)
+            )
+        )
+
+    async def fills_of(self, symbol: str, order_id: int) -> tuple[Fill, ...]:
+        """Read the executions of one order."""
+        return read_fills(
+            await self._rest.act(
+                lambda api: api.account_trade_list(symbol, order_id=order_id, limit=PAGE, recv_window=self._window)
+            )
+        )
+
+    async def fills(self, symbol: str, *, from_id: int | None = None, start_ms: int | None = None) -> tuple[Fill, ...]:
+        """Read a page of executions, ascending, from an id on or within seven days of a start."""
+        return read_fills(
+            await self._rest.read(
+                lambda api: api.account_trade_list(
+                    symbol, from_id=from_id, start_time=start_ms, limit=PAGE, recv_window=self._window
+                )
+            )
+        )
+
+    async def orders(
+        self, symbol: str, *, from_id: int | None = None, start_ms: int | None = None
+    ) -> tuple[OrderReport, ...]:
+        """Read a page of all orders, ascending, from an id on or within seven days of a start."""
+        return read_orders(
+            await self._rest.read(
+                lambda api: api.all_orders(
+                    symbol, order_id=from_id, start_time=start_ms, limit=PAGE, recv_window=self._window
+                )
+            )
+        )
+
+    async def algos(
+        self, symbol: str, *, from_id: int | None = None, start_ms: int | None = None
+    ) -> tuple[AlgoReport, ...]:
+        """Read a page of all conditional orders, ascending, from an id on or within seven days of a start."""
+        return read_algos(
+            await self._rest.read(
+                lambda api: api.query_all_algo_orders(
+                    symbol, algo_id=from_id, start_time=start_ms, limit=PAGE, recv_window=self._window
+                )
+            )
+        )
+
+    async def income(self, start_ms: int) -> Sequence[Income]:
+        """Read a page of income of every kind and symbol, ascending."""
+        return read_income(
+            await self._rest.read(
+                lambda api: api.get_income_history(start_time=start_ms, limit=PAGE, recv_window=self._window)
+            )
+        )

@@ -1,0 +1,142 @@
+"""What the exchange still lets us send: request weight, order counts, and bans (facts B.4).
+
+We stay below 80 % of every published limit; routine reads stop at 60 % and entries at 60 % of the order counts, so
+that exits, cancels and look-ups always keep a share. While banned nothing is sent at all.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from bot.exchange.binance.decode import WireRateLimit
+from bot.ports import Clock
+
+_WEIGHT_HEADER = re.compile(r"x-mbx-used-weight-(\d+)([smhd])", re.IGNORECASE)
+_COUNT_HEADER = re.compile(r"x-mbx-order-count-(\d+)([smhd])", re.IGNORECASE)
+_SECONDS = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
+_ROUTINE_SHARE = 0.6
+_ESSENTIAL_SHARE = 0.8
+_DEFAULT_WEIGHT_LIMIT = 2_400
+_DEFAULT_ORDER_LIMITS = {10: 300, 60: 1_200}
+_UNNAMED_BAN_SECONDS = 30.0
+
+
+class _Window:
+    """A counter of the exchange that starts anew with each whole interval of wall time."""
+
+    def __init__(self, seconds: int, limit: int) -> None:
+        self.seconds = seconds
+        self.limit = limit
+        self._count = 0
+        self._number = -1
+
+    def note(self, count: int, wall_ms: int) -> None:
+        number = wall_ms // (self.seconds * 1_000)
+        self._count = max(count, self._count) if number == self._number else count
+        self._number = number
+
+    def used(self, wall_ms: int) -> int:
+        return self._count if wall_ms // (self.seconds * 1_000) == self._number else 0
+
+    def seconds_left(self, wall_ms: int) -> float:
+        length = self.seconds * 1_000
+        return (length - wall_ms % length) / 1_000
+
+
+class Budget:
+    """Counts by what the exchange says it has counted, never by our own guess."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._weight = _Window(60, _DEFAULT_WEIGHT_LIMIT)
+        self._orders = {seconds: _Window(seconds, limit) for seconds, limit in _DEFAULT_ORDER_LIMITS.items()}
+        self._silent_until = 0.0
+        self._entries_silent_until = 0.0
+
+    @property
+    def used_weight(self) -> int:
+        """Return the request weight of the current minute as the exchange last told it."""
+        return self._weight.used(self._clock.wall_ms())
+
+    @property
+    def weight_limit(self) -> int:
+        """Return the published request weight per minute."""
+        return self._weight.limit
+
+    def learn(self, limits: Iterable[WireRateLimit]) -> None:
+        """Take the limits that exchangeInfo publishes."""
+        for limit in limits:
+            seconds = limit.interval_num * _SECONDS[limit.interval[0]]
+            if limit.rate_limit_type == "REQUEST_WEIGHT" and seconds == self._weight.seconds and limit.limit > 0:
+                self._weight.limit = limit.limit
+            if limit.rate_limit_type == "ORDERS" and limit.limit > 0:
+                self._orders.setdefault(seconds, _Window(seconds, limit.limit)).limit = limit.limit
+
+    def note_headers(self, headers: Mapping[str, str]) -> None:
+        """Take the counts out of the headers of a REST answer."""
+        wall_ms = self._clock.wall_ms()
+        for name, value in headers.items():
+            if (found := _WEIGHT_HEADER.fullmatch(name)) and _seconds(found) == self._weight.seconds:
+                self._weight.note(int(value), wall_ms)
+            elif found := _COUNT_HEADER.fullmatch(name):
+                self._note_orders(_seconds(found), int(value), wall_ms)
+
+    def note_counts(self, counts: Iterable[WireRateLimit]) -> None:
+        """Take the counts that came with a WebSocket answer; a count of -1 says nothing."""
+        wall_ms = self._clock.wall_ms()
+        for counted in counts:
+            seconds = counted.interval_num * _SECONDS[counted.interval[0]]
+            if counted.count < 0:
+                continue
+            if counted.rate_limit_type == "REQUEST_WEIGHT" and seconds == self._weight.seconds:
+                self._weight.note(counted.count, wall_ms)
+            elif counted.rate_limit_type == "ORDERS":
+                self._note_orders(seconds, counted.count, wall_ms)
+
+    def ban(self, seconds: float) -> None:
+        """Be silent for so long (429 or 418); 0 = the exchange did not say how long."""
+        self._silent_until = max(self._silent_until, self._clock.monotonic() + (seconds or _UNNAMED_BAN_SECONDS))
+
+    def pause_entries(self, seconds: float) -> None:
+        """Place no entries for so long (-1015); exits and cancels go on."""
+        self._entries_silent_until = max(self._entries_silent_until, self._clock.monotonic() + seconds)
+
+    def banned_seconds(self) -> float:
+        """Return how much longer nothing may be sent, 0 = not banned."""
+        return max(0.0, self._silent_until - self._clock.monotonic())
+
+    def banned_until_ms(self) -> int:
+        """Return the wall time at which the ban ends, 0 = not banned."""
+        left = self.banned_seconds()
+        return self._clock.wall_ms() + round(left * 1_000) if left else 0
+
+    def read_delay(self, *, essential: bool) -> float:
+        """Return how many seconds a read must wait: for the end of a ban, or for the next minute's weight."""
+        if left := self.banned_seconds():
+            return left
+        wall_ms = self._clock.wall_ms()
+        share = _ESSENTIAL_SHARE if essential else _ROUTINE_SHARE
+        if self._weight.used(wall_ms) < share * self._weight.limit:
+            return 0.0
+        return self._weight.seconds_left(wall_ms)
+
+    def order_delay(self, *, reducing: bool) -> float:
+        """Return how many seconds an order must wait for the order counts (or a ban) to let it through."""
+        waits = [self.banned_seconds()]
+        if not reducing:
+            waits.append(max(0.0, self._entries_silent_until - self._clock.monotonic()))
+        wall_ms = self._clock.wall_ms()
+        share = _ESSENTIAL_SHARE if reducing else _ROUTINE_SHARE
+        waits += [
+            window.seconds_left(wall_ms)
+            for window in self._orders.values()
+            if window.used(wall_ms) >= share * window.limit
+        ]
+        return max(waits)
+
+    def _note_orders(self, seconds: int, count: int, wall_ms: int) -> None:
+        if window := self._orders.get(seconds):
+            window.note(count, wall_ms)
+
+
+def _seconds(found: re.Match[str]) -> int:
+    return int(found.group(1)) * _SECONDS[found.group(2).upper()]

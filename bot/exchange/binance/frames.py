@@ -1,0 +1,122 @@
+"""Market stream frames to the domain's words; dicts stop here (facts B.7)."""
+
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.json import Decoder
+
+from bot.domain.market import BookTicker, Candle, MarkPrice
+
+USDS_MARGINED = 1
+
+
+class _Bar(Struct, frozen=True, gc=False, rename={"open_time": "t", "closed": "x"}):
+    open_time: int
+    o: str
+    h: str
+    l: str  # noqa: E741 - the wire's own key
+    c: str
+    v: str
+    i: str
+    closed: bool
+
+
+class KlineEvent(
+    Struct, frozen=True, gc=False, tag_field="e", tag="kline", rename={"at_ms": "E", "symbol": "s", "bar": "k"}
+):
+    """A kline update; `bar.closed` only on the final one."""
+
+    at_ms: int
+    symbol: str
+    bar: _Bar
+    st: int = USDS_MARGINED
+
+    def candle(self) -> Candle:
+        """Return the bar as a candle, exact."""
+        bar = self.bar
+        return Candle(
+            self.symbol, bar.open_time, Decimal(bar.o), Decimal(bar.h), Decimal(bar.l), Decimal(bar.c), Decimal(bar.v)
+        )
+
+
+class MarkPriceEvent(
+    Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="markPriceUpdate",
+    rename={"at_ms": "E", "symbol": "s", "mark": "p", "rate": "r", "next_funding_ms": "T"},
+):
+    """A mark price update; the rate is an empty text where no funding is scheduled."""
+
+    at_ms: int
+    symbol: str
+    mark: str
+    rate: str
+    next_funding_ms: int
+    st: int = USDS_MARGINED
+
+    def price(self) -> MarkPrice:
+        """Return the update as a mark price, exact."""
+        return MarkPrice(self.symbol, self.at_ms, Decimal(self.mark), Decimal(self.rate or "0"), self.next_funding_ms)
+
+
+class BookTickerEvent(
+    Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="bookTicker",
+    rename={"at_ms": "E", "symbol": "s", "bid": "b", "ask": "a"},
+):
+    """A best bid and ask update."""
+
+    at_ms: int
+    symbol: str
+    bid: str
+    ask: str
+    st: int = USDS_MARGINED
+
+    def ticker(self) -> BookTicker:
+        """Return the update as floats, for volatility and display."""
+        return BookTicker(self.symbol, self.at_ms, float(self.bid), float(self.ask))
+
+
+type MarketEvent = KlineEvent | MarkPriceEvent | BookTickerEvent
+
+
+class _Frame(Struct, frozen=True, gc=False):
+    data: KlineEvent | MarkPriceEvent | BookTickerEvent
+
+
+class _Named(Struct, frozen=True, gc=False, rename={"event": "e"}):
+    event: str = ""
+
+
+class _Control(Struct, frozen=True, gc=False):
+    """Anything that is no event of ours: an answer to SUBSCRIBE, an error, an event we did not ask for."""
+
+    id: int | str | UnsetType | None = UNSET
+    code: int | UnsetType = UNSET
+    error: dict[str, object] | UnsetType | None = UNSET
+    data: _Named | list[object] | UnsetType = UNSET
+
+
+_frames = Decoder(_Frame)
+_controls = Decoder(_Control)
+
+
+def read_frame(payload: bytes) -> MarketEvent:
+    """Decode a frame of a combined market stream; raises msgspec.MsgspecError for any other."""
+    return _frames.decode(payload).data
+
+
+def read_other(payload: bytes) -> tuple[Literal["ack", "error", "event"], str]:
+    """Say what a frame is that `read_frame` did not take; raises msgspec.MsgspecError when it is no JSON object."""
+    control = _controls.decode(payload)
+    if control.code is not UNSET or (control.error is not UNSET and control.error is not None):
+        return "error", str(control.error if control.error is not UNSET else control.code)
+    if isinstance(control.data, _Named):
+        return "event", control.data.event
+    return ("ack", "") if control.id is not UNSET else ("event", "unnamed")

@@ -1,0 +1,62 @@
+"""Resting stops: conditional orders on the algo endpoints, through the SDK's REST (facts B.6)."""
+
+import msgspec
+
+from bot.domain.events import AlgoUpdated, StopCancelFailed, StopOutcomeUnknown, StopRefused
+from bot.domain.order import StopRequest
+from bot.exchange.binance.account import Account
+from bot.exchange.binance.decode import read_algo
+from bot.exchange.binance.encode import stop_arguments
+from bot.exchange.binance.errors import ApiFailure, Verdict
+from bot.exchange.binance.rest import Rest
+from bot.ports import Sink
+
+
+class Stops:
+    """Places and cancels resting stops; answers come as events."""
+
+    def __init__(self, rest: Rest, account: Account, sink: Sink, recv_window_ms: int) -> None:
+        self._rest = rest
+        self._account = account
+        self._sink = sink
+        self._window = recv_window_ms
+
+    async def place(self, request: StopRequest) -> None:
+        """Rest a STOP_MARKET that closes the whole position when the last price reaches its trigger."""
+        arguments = stop_arguments(request, self._window)
+        try:
+            report = read_algo(await self._rest.act(lambda api: api.new_algo_order(**arguments)))
+        except ApiFailure as failure:
+            self._tell_placing_failed(request, failure)
+        except msgspec.MsgspecError:
+            self._tell_unknown(request, "the exchange's answer could not be read")
+        else:
+            self._sink.on_event(AlgoUpdated(self._sink.market_ms(), report))
+
+    async def cancel(self, symbol: str, client_algo_id: str) -> None:
+        """Cancel a stop and read it back: the answer to a cancel names only its ids."""
+        try:
+            await self._rest.act(
+                lambda api: api.cancel_algo_order(client_algo_id=client_algo_id, recv_window=self._window)
+            )
+            report = await self._account.algo(client_algo_id)
+        except ApiFailure as failure:
+            self._tell_cancel_failed(symbol, client_algo_id, failure.code, failure.message)
+        except msgspec.MsgspecError:
+            self._tell_cancel_failed(symbol, client_algo_id, 0, "the exchange's answer could not be read")
+        else:
+            self._sink.on_event(AlgoUpdated(self._sink.market_ms(), report))
+
+    def _tell_placing_failed(self, request: StopRequest, failure: ApiFailure) -> None:
+        if failure.verdict is Verdict.UNKNOWN:
+            self._tell_unknown(request, failure.message)
+            return
+        self._sink.on_event(
+            StopRefused(self._sink.market_ms(), request.symbol, request.client_algo_id, failure.code, failure.message)
+        )
+
+    def _tell_unknown(self, request: StopRequest, why: str) -> None:
+        self._sink.on_event(StopOutcomeUnknown(self._sink.market_ms(), request.symbol, request.client_algo_id, why))
+
+    def _tell_cancel_failed(self, symbol: str, client_algo_id: str, code: int, why: str) -> None:
+        self._sink.on_event(StopCancelFailed(self._sink.market_ms(), symbol, client_algo_id, code, why))
