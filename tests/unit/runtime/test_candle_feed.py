@@ -1,17 +1,12 @@
 import asyncio
-import importlib.util
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import RetryLater
 from bot.domain.market import MINUTE_MS, Candle
 from bot.runtime.candles import CandleFeed
-
-_spec = importlib.util.spec_from_file_location("clocks", Path(__file__).with_name("clocks.py"))
-clocks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(clocks)
+from support.clocks import TestClock
 
 
 def a_candle(minute: int, close: str = "100") -> Candle:
@@ -29,7 +24,7 @@ class Stand:
         self.delivered: list[int] = []
         self.gaps: list[bool] = []
         self.revised: list[Candle] = []
-        self.clock = clocks.TestClock()
+        self.clock = TestClock()
         self.feed = CandleFeed(
             self.read,
             self.clock,

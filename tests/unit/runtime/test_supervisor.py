@@ -1,17 +1,12 @@
 import asyncio
-import importlib.util
-from pathlib import Path
 
 from bot.runtime.supervisor import RESTARTS, Supervisor
-
-_spec = importlib.util.spec_from_file_location("clocks", Path(__file__).with_name("clocks.py"))
-clocks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(clocks)
+from support.clocks import TestClock
 
 
 class Watched:
     def __init__(self, step: float = 0.0) -> None:
-        self.clock = clocks.TestClock()
+        self.clock = TestClock()
         self.deaths: list[str] = []
         self.given_up: list[str] = []
         self.starts = 0
