@@ -42,7 +42,7 @@ def hopeless(instrument: Instrument, notional: Decimal, price: Decimal, equity: 
     quantity = instrument.floor_quantity_worth(notional, price, market=True)
     refusal = instrument.refusal(quantity, price, market=True)
     if refusal:
-        return f"{refusal.message} Raise strategy notional ({plain(notional)}) or drop {instrument.symbol}."
+        return refusal.message
     worth = quantity * price
     if worth > limits.max_symbol_notional:
         return (
