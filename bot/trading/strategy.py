@@ -108,6 +108,7 @@ class Strategy(ABC):
         self.instrument = instrument
         self._tick = instrument.tick
         self._step = instrument.step()
+        self._tick_worth = float(instrument.tick)
         self.parameters: Parameters = self.parameters_type.read(self.name, parameters or {})
         self._next_open_time = -1
 
@@ -138,7 +139,7 @@ class Strategy(ABC):
 
     def price(self, ticks: float) -> float:
         """Return what an indicator's ticks are in the quote asset, for people to look at; never for an order."""
-        return ticks * float(self._tick)
+        return ticks * self._tick_worth
 
     @property
     def notional(self) -> Decimal:
