@@ -106,7 +106,8 @@ class Account:
 
     def cross_wallet(self, asset: str) -> Decimal:
         """Return the wallet without what isolated positions hold."""
-        isolated = sum(
-            (p.isolated_wallet for p in self.positions.values() if p.isolated_wallet and p.margin_asset == asset), ZERO
-        )
-        return self.wallets[asset] - isolated
+        free = self.wallets[asset]
+        for position in self.positions.values():
+            if position.isolated_wallet and position.margin_asset == asset:
+                free -= position.isolated_wallet
+        return free

@@ -51,8 +51,13 @@ def cancel_algo(state: State, algo: AlgoOrder) -> AlgoOrder:
 
 
 def fire_reached(state: State, market: Market, working_type: WorkingType, price: Decimal) -> None:
-    """Trigger every algo order of the working type that `price` reaches, the oldest first."""
+    """Trigger every algo order of the working type that `price` reaches, the oldest first.
+
+    One with price protection waits while mark and contract price are further apart than the symbol's triggerProtect.
+    """
     reached = [a for a in market.waiting.values() if a.working_type is working_type and is_triggered(a, price)]
+    if abs(market.last - market.mark) > market.mark * market.instrument.trigger_protect:
+        reached = [algo for algo in reached if not algo.price_protect]
     for algo in reached:
         if algo.algo_id in market.waiting:
             fire(state, market, algo)

@@ -32,8 +32,8 @@ def open_candle(state: State, symbol: str, open_time: int, open_price: Decimal) 
     market.candle_open_ms = open_time
     for order_id in sorted(market.travelling):
         arrive(state, order_id)
-    _fire(state, market, open_price, open_price)
-    judge(state, market)
+    if market.is_woken_by(open_price, open_price):
+        _fire(state, market, open_price, open_price)
 
 
 def finish_candle(state: State, symbol: str, high: Decimal, low: Decimal, close: Decimal) -> None:
@@ -41,7 +41,7 @@ def finish_candle(state: State, symbol: str, high: Decimal, low: Decimal, close:
     market = state.market(symbol)
     advance(state, market.candle_open_ms + CANDLE_END_MS)
     open_price = market.last
-    if low <= market.wake_low or high >= market.wake_high:
+    if market.is_woken_by(low, high):
         _fill_limits(state, market, high, low)
         _fire(state, market, high, low)
     if state.account.positions[symbol].quantity:

@@ -14,7 +14,7 @@ from simulator.venue import account_settings, algo_orders, candle_matching, hist
 from simulator.venue.account import Account
 from simulator.venue.decimals import ZERO
 from simulator.venue.errors import refusal
-from simulator.venue.execution import cancel, match_resting
+from simulator.venue.execution import cancel, match_crossed, match_resting
 from simulator.venue.fees import Fees
 from simulator.venue.funding import HOUR_MS, ConstantFunding, FundingSource
 from simulator.venue.instrument import DEFAULT_BRACKETS, Bracket, Instrument, parse_instrument
@@ -128,7 +128,7 @@ class Exchange:
         market = state.market(tick.symbol)
         price = tick.price
         market.move(price, buyer_is_maker=tick.buyer_is_maker)
-        if price <= market.wake_low or price >= market.wake_high:
+        if market.is_woken_by(price, price):
             match_resting(state, market, tick)
             algo_orders.fire_reached(state, market, WorkingType.CONTRACT_PRICE, price)
         if not market.explicit_mark:
@@ -146,11 +146,17 @@ class Exchange:
         self._mark_moved(market)
 
     def set_top(self, symbol: str, bid: Decimal, ask: Decimal, at_ms: int) -> None:
-        """Take best bid and ask from a real book instead of deriving them from the path price (paper trading)."""
+        """Take best bid and ask from a real book (paper trading), and fill the resting orders it crosses.
+
+        From the first call on, ticks move the path price but no longer the book.
+        """
         if self._state.is_held:
             return
         advance(self._state, at_ms)
-        self._state.market(symbol).set_top(bid, ask)
+        market = self._state.market(symbol)
+        market.set_top(bid, ask)
+        if market.is_woken_by(ask, bid):
+            match_crossed(self._state, market)
 
     def open_candle(self, symbol: str, open_time: int, open_price: Decimal) -> None:
         """Start a candle (candle mode, `candle_matching`): fill what was decided before it, at its open."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from simulator.venue.decimals import ZERO
 from simulator.venue.margin import is_reducing
 from simulator.venue.market import Market
-from simulator.venue.matching import Match, resting_match, walk
+from simulator.venue.matching import Match, is_worse, resting_match, walk
 from simulator.venue.model import (
     AccountReason,
     AlgoStatus,
@@ -91,6 +91,17 @@ def match_resting(state: State, market: Market, tick: Tick) -> None:
             enforce_reduce_only(state, market)
 
 
+def match_crossed(state: State, market: Market) -> None:
+    """Fill resting orders that the best price of the other side has reached, the oldest first."""
+    for order in list(market.resting.values()):
+        if order.order_id in market.travelling or order.order_id not in market.resting:
+            continue
+        best = market.ask if order.side is Side.BUY else market.bid
+        if not is_worse(best, order.price, order.side):
+            fill(state, order, order.price, order.remaining, maker=True)
+            enforce_reduce_only(state, market)
+
+
 def fill(
     state: State,
     order: Order,
@@ -153,6 +164,8 @@ def expire(state: State, order: Order, reason: ExpiryReason) -> Order:
 
 def enforce_reduce_only(state: State, market: Market) -> None:
     """Expire reduce-only orders that could do more than close the position, the least likely to fill first (er 4)."""
+    if not market.resting:
+        return
     left = abs(state.account.positions[market.instrument.symbol].quantity)
     for order in reduce_only_orders(market):
         if is_reducing(state.account.positions[order.symbol], order) and order.remaining <= left:
@@ -180,7 +193,7 @@ def arrive(state: State, order_id: int) -> None:
     if order_id not in market.travelling:
         return
     market.travelling.discard(order_id)
-    market.set_wake_prices()
+    market.is_stale = True
     match_as_taker(state, market, order)
 
 

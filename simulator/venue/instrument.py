@@ -36,6 +36,7 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     max_orders: int
     market_take_bound: Decimal
     liquidation_fee: Decimal
+    trigger_protect: Decimal
 
 
 class Bracket(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +95,7 @@ def parse_instrument(entry: Mapping[str, Any]) -> Instrument:
         max_orders=int(filters.get("MAX_NUM_ORDERS", {}).get("limit", NO_LIMIT)),
         market_take_bound=_value(entry, "marketTakeBound"),
         liquidation_fee=_value(entry, "liquidationFee"),
+        trigger_protect=_value(entry, "triggerProtect"),
     )
 
 

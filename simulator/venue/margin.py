@@ -36,8 +36,7 @@ def load_of(market: Market, position: Position) -> Load:
     belongs to the open orders.
     """
     notional = position.quantity * market.mark
-    bids = market.open_notional(Side.BUY)
-    asks = market.open_notional(Side.SELL)
+    bids, asks = market.open_notionals()
     position_margin = abs(notional) / position.leverage
     return Load(
         notional=notional,
@@ -84,7 +83,7 @@ def check_new_order(state: State, market: Market, request: OrderRequest, price: 
     """
     position = state.account.positions[request.symbol]
     notional = position.quantity * market.mark
-    bids, asks = market.open_notional(Side.BUY), market.open_notional(Side.SELL)
+    bids, asks = market.open_notionals()
     before = worst_notional(notional, bids, asks)
     value = request.quantity * price
     is_buy = request.side is Side.BUY

@@ -29,6 +29,7 @@ class Market:
     """Mutable state of one symbol.
 
     `wake_low` and `wake_high` bound the prices at which nothing can happen: inside them a tick only moves the price.
+    They are recomputed when next asked for after a change (`is_stale`).
     `is_exact`: candle mode, where the whole quantity trades at the last price, without spread.
     """
 
@@ -48,6 +49,7 @@ class Market:
     taken: dict[Decimal, Decimal] = field(default_factory=dict)
     wake_low: Decimal = ZERO
     wake_high: Decimal = ABOVE_ALL
+    is_stale: bool = False
     is_exact: bool = False
     is_inside_candle: bool = False
     candle_open_ms: int = 0
@@ -84,7 +86,6 @@ class Market:
         """Move the path price: a trade by a seller happened at the bid, one by a buyer at the ask."""
         self.last = price
         self.is_last_bid = buyer_is_maker
-        self.top = None
         if self.taken:
             self.taken.clear()
 
@@ -119,7 +120,7 @@ class Market:
         else:
             self.resting.pop(order.order_id, None)
             self.travelling.discard(order.order_id)
-        self.set_wake_prices()
+        self.is_stale = True
 
     def keep_algo(self, algo: AlgoOrder) -> None:
         """Store an algo order among the untriggered ones, or drop it."""
@@ -127,10 +128,28 @@ class Market:
             self.waiting[algo.algo_id] = algo
         else:
             self.waiting.pop(algo.algo_id, None)
-        self.set_wake_prices()
+        self.is_stale = True
 
-    def set_wake_prices(self) -> None:
-        """Recompute the bounds from what rests and waits."""
+    def is_woken_by(self, low: Decimal, high: Decimal) -> bool:
+        """Tell whether a price from `low` to `high` may fill an order or fire a trigger."""
+        if self.is_stale:
+            self._set_wake_prices()
+        return low <= self.wake_low or high >= self.wake_high
+
+    def open_notionals(self) -> tuple[Decimal, Decimal]:
+        """Return the quote value of open buys and sells that may add exposure (`b` and `a` of the wire)."""
+        bids = asks = ZERO
+        for order in self.resting.values():
+            if order.reduce_only:
+                continue
+            value = order.remaining * (order.price or self.mark)
+            if order.side is Side.BUY:
+                bids += value
+            else:
+                asks += value
+        return bids, asks
+
+    def _set_wake_prices(self) -> None:
         low, high = ZERO, ABOVE_ALL
         for order in self.resting.values():
             if order.order_id in self.travelling or order.type is OrderType.MARKET:
@@ -147,19 +166,7 @@ class Market:
             else:
                 high = min(high, algo.trigger_price)
         self.wake_low, self.wake_high = low, high
-
-    def open_notional(self, side: Side) -> Decimal:
-        """Return the quote value of open orders of one side that may add exposure (`b` and `a` of the wire)."""
-        if not self.resting:
-            return ZERO
-        return sum(
-            (
-                order.remaining * (order.price or self.mark)
-                for order in self.resting.values()
-                if order.side is side and not order.reduce_only
-            ),
-            ZERO,
-        )
+        self.is_stale = False
 
     def _spread(self) -> Decimal:
         return self.instrument.tick_size * self.liquidity.spread_ticks

@@ -50,7 +50,7 @@ def send_to_book(state: State, market: Market, order: Order) -> Order:
     if not waits_for_open and not delay_ms:
         return match_as_taker(state, market, order)
     market.travelling.add(order.order_id)
-    market.set_wake_prices()
+    market.is_stale = True
     if not waits_for_open:
         due_ms = state.now_ms + delay_ms
         state.arrivals.append((due_ms, order.order_id))

@@ -25,7 +25,6 @@ from simulator.venue.model import (
     OrderEvent,
     PositionChange,
     PositionSide,
-    Side,
     Trade,
     VenueEvent,
 )
@@ -159,15 +158,15 @@ class State:
 
     def tell_order(self, order: Order, execution: ExecutionType, trade: Trade | None = None) -> None:
         """Record an ORDER_TRADE_UPDATE."""
-        market = self.markets[order.symbol]
+        bids, asks = self.markets[order.symbol].open_notionals()
         self.events.append(
             OrderEvent(
                 at_ms=self.now_ms,
                 order=order,
                 execution=execution,
                 trade=trade,
-                bid_notional=market.open_notional(Side.BUY),
-                ask_notional=market.open_notional(Side.SELL),
+                bid_notional=bids,
+                ask_notional=asks,
             )
         )
 

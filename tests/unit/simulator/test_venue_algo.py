@@ -100,6 +100,16 @@ def test_a_mark_price_stop_follows_the_path_where_no_mark_is_given():
     assert position(exchange) == 0
 
 
+def test_price_protection_waits_for_mark_and_contract_price_to_meet_again():
+    exchange = a_long()
+    exchange.set_mark(BTC, d("100000"), d("100000"), exchange.now_ms)
+    exchange.place_algo(a_stop("SELL", "99000", price_protect=True))
+    exchange.on_tick(a_tick("94000", at=1))
+    assert position(exchange) == d("0.002")
+    exchange.on_tick(a_tick("95500", at=2))
+    assert position(exchange) == 0
+
+
 def test_close_position_expires_at_the_trigger_when_the_position_is_gone():
     exchange = a_long()
     stop = exchange.place_algo(a_stop("SELL", "99000"))

@@ -177,6 +177,24 @@ def test_liquidation_is_judged_at_the_worst_price_of_the_candle():
     assert run.exchange.all_orders(BTC)[-1].client_order_id == "autoclose-1"
 
 
+def test_two_stops_of_one_candle_close_once():
+    run = a_long()
+    first = run.exchange.place_algo(a_stop("SELL", "99500"))
+    second = run.exchange.place_algo(a_stop("SELL", "99000"))
+    run.finish("100100", "98000", "98500")
+    assert trades(run.exchange)[-1][0] == d("99500")
+    assert run.exchange.query_algo(first.algo_id).status is AlgoStatus.FINISHED
+    assert run.exchange.query_algo(second.algo_id).status is AlgoStatus.EXPIRED
+
+
+def test_a_fill_or_kill_order_expires_at_an_open_beyond_its_price():
+    run = ARun()
+    run.candle("100000", "100100", "99900", "100000")
+    order = run.exchange.place_order(a_limit("BUY", "0.010", "100000", tif="FOK"))
+    run.open("100050")
+    assert run.exchange.query_order(BTC, order.order_id).status is OrderStatus.EXPIRED
+
+
 def test_symbols_run_side_by_side():
     run = ARun()
     run.exchange = an_exchange(an_entry(), an_entry(ETH), by_candles=True)

@@ -63,6 +63,31 @@ def test_a_real_top_of_book_replaces_the_derived_one():
     assert trades(exchange)[0][0] == d("100010")
 
 
+def test_a_real_book_stays_until_the_next_one_and_fills_what_it_crosses():
+    exchange = an_exchange()
+    buy = exchange.place_order(a_limit("BUY", "0.010", "99990"))
+    sell = exchange.place_order(a_limit("SELL", "0.010", "100090"))
+    exchange.set_top(BTC, d("99990"), d("100010"), exchange.now_ms)
+    exchange.on_tick(a_tick("100000", at=1))
+    assert exchange.best(BTC)[::2] == (d("99990"), d("100010"))
+    exchange.set_top(BTC, d("99980"), d("99990"), exchange.now_ms)
+    assert [order.order_id for order in exchange.open_orders()] == [sell.order_id]
+    exchange.set_top(BTC, d("100090"), d("100091"), exchange.now_ms)
+    assert exchange.open_orders() == []
+    assert trades(exchange) == [(d("99990"), d("0.010"), True), (d("100090"), d("0.010"), True)]
+    assert exchange.query_order(BTC, buy.order_id).status is OrderStatus.FILLED
+
+
+def test_an_order_on_its_way_is_not_filled_by_a_moving_book():
+    exchange = an_exchange(latency=ConstantLatency(50))
+    exchange.place_order(a_limit("BUY", "0.010", "99990"))
+    exchange.place_order(a_limit("BUY", "0.010", "99980"))
+    exchange.advance(exchange.now_ms + 49)
+    exchange.set_top(BTC, d("99000"), d("99001"), exchange.now_ms)
+    exchange.on_tick(a_tick("99000", at=49))
+    assert trades(exchange) == []
+
+
 def test_a_market_order_tells_new_then_each_fill_with_its_account_update():
     exchange = an_exchange()
     exchange.place_order(a_market("BUY", "0.001"))

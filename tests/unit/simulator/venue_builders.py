@@ -49,6 +49,7 @@ def an_entry(symbol=BTC, **changes):
         "quantityPrecision": 3,
         "marketTakeBound": "0.05",
         "liquidationFee": "0.0125",
+        "triggerProtect": "0.0500",
         "filters": [
             {
                 "filterType": "PRICE_FILTER",
