@@ -13,7 +13,7 @@ from time import perf_counter
 
 from bot.domain.instrument import Instrument
 from bot.domain.market import DAY_MS, MINUTE_MS, Candle
-from bot.indicators.window import RollingRange
+from bot.indicators.window import MidRange
 from strategies import vwap_reversion
 from strategies.vwap_reversion import VwapReversion, VwapReversionParameters
 
@@ -84,7 +84,7 @@ def five_second_range() -> Callable[[], None]:
     ticks = [(n * 3, row[3]) for n, row in enumerate(rows())]
 
     def run() -> None:
-        window = RollingRange(5_000)
+        window = MidRange(5_000)
         for at_ms, mid in ticks:
             window.add(at_ms, mid)
 

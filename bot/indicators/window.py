@@ -1,10 +1,10 @@
-"""The range of a price over the last few seconds, in constant time a tick."""
+"""The range of the mid price over the last few seconds, in constant time a tick."""
 
 from collections import deque
 
 
-class RollingRange:
-    """Highest and lowest value within a time window, kept in two monotonic queues.
+class MidRange:
+    """Highest and lowest mid price within a time window, kept in two monotonic queues.
 
     Times are ms and may repeat; one that goes back counts as the latest seen. Values must be above 0.
     """

@@ -9,7 +9,7 @@ import talib
 
 from bot.indicators.adx import adx_start, adx_step, adx_value
 from bot.indicators.vwap import vwap_bands, vwap_start, vwap_step
-from bot.indicators.window import RollingRange
+from bot.indicators.window import MidRange
 
 
 def some_candles(count: int, seed: int) -> list[tuple[float, float, float, float]]:
@@ -93,7 +93,7 @@ def test_a_new_session_starts_from_nothing():
 
 
 def test_range_is_judged_over_the_last_five_seconds_only():
-    window = RollingRange(5_000)
+    window = MidRange(5_000)
     assert window.add(0, 100.0) == 0.0
     assert window.add(1_000, 101.0) == 1.0
     assert window.add(5_000, 100.5) == 1.0
@@ -103,7 +103,7 @@ def test_range_is_judged_over_the_last_five_seconds_only():
 
 def test_range_equals_the_plain_definition_on_any_walk():
     dice = Random(4)
-    window = RollingRange(5_000)
+    window = MidRange(5_000)
     seen: list[tuple[int, float]] = []
     at_ms = 0
     for _ in range(3_000):
@@ -115,14 +115,14 @@ def test_range_equals_the_plain_definition_on_any_walk():
 
 
 def test_a_tick_from_the_past_counts_as_the_latest():
-    window = RollingRange(5_000)
+    window = MidRange(5_000)
     window.add(10_000, 100.0)
     assert window.add(4_000, 102.0) == 2.0
     assert window.add(14_999, 101.0) == 2.0
 
 
 def test_a_cleared_range_starts_anew():
-    window = RollingRange(5_000)
+    window = MidRange(5_000)
     window.add(0, 100.0)
     window.clear()
     assert window.add(1, 200.0) == 0.0
