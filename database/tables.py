@@ -345,7 +345,7 @@ class Commands(Act, table=True):
 
 
 class Alerts(Act, table=True):
-    """The outbox: messages for people. `number` grows by one and never repeats, so that a reader can resume."""
+    """The outbox: messages for people. `number` grows and never repeats, so that a reader can resume."""
 
     __tablename__ = "alerts"
     __table_args__ = (UniqueConstraint("alert_id", name="alerts_alert_id"), {"sqlite_autoincrement": True})
