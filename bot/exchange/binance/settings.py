@@ -19,7 +19,8 @@ class BinanceSettings:
     """URLs, credentials and patience of one Binance account.
 
     Stream URLs name the route without `/ws` or `/stream`: `wss://fstream.binance.com/market`. Credentials are an API
-    key with either its HMAC secret or the PEM file of its Ed25519 private key; the file wins when both are given.
+    key with either its HMAC secret or its Ed25519 private key in PEM form, as the secret itself or as a file; the file
+    wins when both are given.
     """
 
     rest_url: str

@@ -51,7 +51,8 @@ class Ed25519Signer:
 def signer_for(settings: BinanceSettings) -> Signer:
     """Build the signer of an account; raises ConfigurationError when there is no usable secret."""
     if settings.private_key_file is None:
-        return HmacSigner(settings.api_secret.get_secret_value())
+        secret = settings.api_secret.get_secret_value()
+        return Ed25519Signer(secret) if secret.lstrip().startswith("-----BEGIN") else HmacSigner(secret)
     try:
         return Ed25519Signer(settings.private_key_file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -74,9 +75,9 @@ def _private_key(pem: str) -> ECC.EccKey:
     try:
         key = ECC.import_key(pem)
     except (ValueError, IndexError, TypeError):
-        raise ConfigurationError("the private key file is not a PEM key. Give the Ed25519 private key.") from None
+        raise ConfigurationError("the private key is no readable PEM key. Give the Ed25519 private key.") from None
     if key.curve != "Ed25519" or not key.has_private():
-        raise ConfigurationError("the private key file holds no Ed25519 private key. Give that key.")
+        raise ConfigurationError("the private key is not an Ed25519 private key. Give that key.")
     return key
 
 

@@ -1,0 +1,234 @@
+"""Binance USD-M futures behind the `Exchange` port."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from bot.domain.account import AccountSettings, AccountSnapshot, LeverageBracket
+from bot.domain.books import HistoryMark
+from bot.domain.commands import ExchangeCommand
+from bot.domain.errors import ConfigurationError, RetryLater, StopTrading
+from bot.domain.events import Event
+from bot.domain.instrument import Instrument
+from bot.domain.market import Candle
+from bot.exchange.binance.account import Account
+from bot.exchange.binance.budget import Budget
+from bot.exchange.binance.decode import (
+    read_brackets,
+    read_candles,
+    read_exchange_info,
+    read_settings,
+)
+from bot.exchange.binance.errors import ALREADY_SO, ApiFailure, domain_error
+from bot.exchange.binance.history import History
+from bot.exchange.binance.live import Live
+from bot.exchange.binance.rest import Rest, Send
+from bot.exchange.binance.settings import BinanceSettings
+from bot.exchange.binance.signing import signer_for
+from bot.exchange.binance.tasks import Tasks
+from bot.ports import Clock, ExchangeHealth, Executor, Sink, Transport
+
+_CANDLES_PER_PAGE = 1_500
+
+
+class BinanceExchange:
+    """One account: set-up and history through the official SDK, the rest over our own thin client."""
+
+    def __init__(self, settings: BinanceSettings, clock: Clock, transport: Transport, executor: Executor) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._transport = transport
+        self._executor = executor
+        self._signer = signer_for(settings)
+        self._budget = Budget(clock)
+        self._rest = Rest(settings, self._signer, clock, transport, executor, self._budget)
+        self._account = Account(self._rest, settings.recv_window_ms)
+        self._history = History(self._account)
+        self._tasks = Tasks()
+        self._live: Live | None = None
+        self._sink: Sink | None = None
+
+    # Set-up
+
+    async def connect(self) -> None:
+        """Check reachability and credentials and measure the clock offset."""
+        try:
+            await self._rest.measure_time()
+        except (ApiFailure, msgspec.MsgspecError) as error:
+            raise ConfigurationError(
+                f"the exchange cannot be reached at {self._settings.rest_url}: {error}. "
+                "Check the rest URL in [endpoints] and the network."
+            ) from None
+        with _told_plainly("checking the API key"):
+            await self._rest.read(
+                lambda api: api.futures_account_configuration(recv_window=self._settings.recv_window_ms)
+            )
+
+    async def instruments(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
+        """Read the contract filters; raises ConfigurationError for an unknown symbol."""
+        with _told_plainly("reading the contracts"):
+            info = read_exchange_info(await self._rest.read(lambda api: api.exchange_information()))
+        self._budget.learn(info.rate_limits)
+        try:
+            return info.instruments(symbols)
+        except KeyError as unknown:
+            raise ConfigurationError(
+                f"the exchange has no contract {unknown.args[0]}. Correct or remove [symbols.{unknown.args[0]}]."
+            ) from None
+
+    async def brackets(self, symbols: Sequence[str]) -> tuple[LeverageBracket, ...]:
+        """Read the leverage brackets."""
+        window = self._settings.recv_window_ms
+        with _told_plainly("reading the leverage brackets"):
+            body = await self._rest.read(lambda api: api.notional_and_leverage_brackets(recv_window=window))
+            wanted = frozenset(symbols)
+            return tuple(bracket for bracket in read_brackets(body) if bracket.symbol in wanted)
+
+    async def account_settings(self, symbols: Sequence[str]) -> AccountSettings:
+        """Read position mode, assets mode, leverage and margin types."""
+        window = self._settings.recv_window_ms
+        with _told_plainly("reading the account's settings"):
+            account = await self._rest.read(lambda api: api.futures_account_configuration(recv_window=window))
+            per_symbol = await self._rest.read(lambda api: api.symbol_configuration(recv_window=window))
+            return read_settings(account, per_symbol, symbols)
+
+    async def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the initial leverage of a symbol."""
+        window = self._settings.recv_window_ms
+        await self._set(
+            f"setting the leverage of {symbol} to {leverage}",
+            lambda api: api.change_initial_leverage(symbol, leverage, recv_window=window),
+        )
+
+    async def set_margin_type(self, symbol: str, margin_type: str) -> None:
+        """Set ISOLATED or CROSSED; already being so is success."""
+        window = self._settings.recv_window_ms
+        await self._set(
+            f"setting the margin type of {symbol} to {margin_type}",
+            lambda api: api.change_margin_type(symbol, margin_type, recv_window=window),
+        )
+
+    async def set_one_way_mode(self) -> None:
+        """Turn hedge mode off; already being off is success."""
+        window = self._settings.recv_window_ms
+        await self._set("turning hedge mode off", lambda api: api.change_position_mode("false", recv_window=window))
+
+    async def set_single_asset_mode(self) -> None:
+        """Turn multi-assets margin off; already being off is success."""
+        window = self._settings.recv_window_ms
+        await self._set(
+            "turning multi-assets mode off", lambda api: api.change_multi_assets_mode("false", recv_window=window)
+        )
+
+    # Reading
+
+    async def candles(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Candle, ...]:
+        """Read closed candles with start_ms <= open_time < end_ms, ascending; missing minutes are missing."""
+        candles: list[Candle] = []
+        while start_ms < end_ms:
+            page = await self._candle_page(symbol, start_ms, end_ms)
+            candles += page
+            if len(page) < _CANDLES_PER_PAGE:
+                break
+            start_ms = page[-1].close_time
+        return tuple(candle for candle in candles if self._is_closed(candle))
+
+    async def snapshot(self, symbols: Sequence[str]) -> AccountSnapshot:
+        """Read wallets, positions, open orders and open conditional orders, of every symbol."""
+        del symbols
+        with _told_plainly("reading the account"):
+            return AccountSnapshot(
+                wallets=await self._account.wallets(),
+                positions=await self._account.positions(),
+                open_orders=await self._account.open_orders(),
+                open_algo_orders=await self._account.open_algos(),
+            )
+
+    async def history(self, mark: HistoryMark) -> list[Event]:
+        """Read what happened since the mark, executions first."""
+        with _told_plainly("reading the account's history"):
+            events = await self._history.since(mark, self._market_ms())
+        if self._live is not None:
+            self._live.saw(events)
+        return events
+
+    # Acting
+
+    async def open_streams(self, symbols: Sequence[str], sink: Sink) -> None:
+        """Open market, public, user and order connections and keep them open until `close`; returns at first data."""
+        self._sink = sink
+        self._live = Live(
+            self._settings,
+            self._signer,
+            self._rest,
+            self._account,
+            self._budget,
+            self._clock,
+            self._transport,
+            symbols,
+            sink,
+            self._tasks,
+        )
+        await self._live.open()
+
+    def execute(self, command: ExchangeCommand) -> None:
+        """Start carrying out a command now; a look-up goes on until it is answered."""
+        if self._live is None:
+            raise StopTrading(
+                "a command came before the streams were opened: nothing was sent. This is a fault of ours."
+            )
+        self._live.execute(command)
+
+    def health(self) -> ExchangeHealth:
+        """Return ages and counters for heartbeat and watchdogs."""
+        return ExchangeHealth(
+            streams=self._live.health() if self._live is not None else (),
+            clock_offset_ms=self._rest.server_clock.offset_ms,
+            used_weight=self._budget.used_weight,
+            weight_limit=self._budget.weight_limit,
+            banned_until_ms=self._budget.banned_until_ms(),
+        )
+
+    def tasks(self) -> Iterable[str]:
+        """Return names of background tasks that have died, for the supervisor; empty = all well."""
+        return self._tasks.dead()
+
+    async def close(self) -> None:
+        """Close every connection and worker; resting orders stay as they are."""
+        await self._tasks.close()
+        self._executor.close()
+
+    async def _set(self, what: str, send: Send) -> None:
+        try:
+            await self._rest.act(send)
+        except ApiFailure as failure:
+            if failure.code not in ALREADY_SO:
+                raise domain_error(failure, what) from None
+
+    async def _candle_page(self, symbol: str, start_ms: int, end_ms: int) -> list[Candle]:
+        with _told_plainly(f"reading candles of {symbol}"):
+            body = await self._rest.read(
+                lambda api: api.kline_candlestick_data(
+                    symbol, "1m", start_time=start_ms, end_time=end_ms - 1, limit=_CANDLES_PER_PAGE
+                )
+            )
+            return read_candles(symbol, body)
+
+    def _is_closed(self, candle: Candle) -> bool:
+        now = self._market_ms() or self._rest.server_clock.now_ms()
+        return candle.close_time <= now
+
+    def _market_ms(self) -> int:
+        return self._sink.market_ms() if self._sink is not None else 0
+
+
+@contextmanager
+def _told_plainly(what: str) -> Iterator[None]:
+    """Turn a failed call into the domain's error that says what to do next."""
+    try:
+        yield
+    except ApiFailure as failure:
+        raise domain_error(failure, what) from None
+    except msgspec.MsgspecError as error:
+        raise RetryLater(f"{what}: the exchange's answer could not be read ({error})", 5.0) from None

@@ -1,0 +1,206 @@
+"""Everything that exists while streams are open: four connections, the lanes for orders and stops, and the watches."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from bot.domain.commands import (
+    CancelOrder,
+    CancelStop,
+    ExchangeCommand,
+    LookUpOrder,
+    LookUpStop,
+    PlaceStop,
+    SubmitOrder,
+)
+from bot.domain.errors import ConfigurationError, RetryLater
+from bot.domain.events import AlgoUpdated, Event, OrderUpdated
+from bot.domain.market import MINUTE_MS
+from bot.exchange.binance.account import Account
+from bot.exchange.binance.budget import Budget
+from bot.exchange.binance.connection import KeptConnection, Link
+from bot.exchange.binance.crosscheck import CrossCheck
+from bot.exchange.binance.decode import UserNews, floor_to, income_events
+from bot.exchange.binance.errors import ApiFailure
+from bot.exchange.binance.frames import BookTickerEvent, KlineEvent, MarkPriceEvent
+from bot.exchange.binance.lookups import LookUps
+from bot.exchange.binance.order_lane import OrderLane
+from bot.exchange.binance.rest import Rest
+from bot.exchange.binance.settings import BinanceSettings
+from bot.exchange.binance.signing import Signer
+from bot.exchange.binance.stops import Stops
+from bot.exchange.binance.streams import RouteStream
+from bot.exchange.binance.tasks import Tasks
+from bot.exchange.binance.user_stream import UserStream
+from bot.ports import Clock, Sink, StreamHealth, Transport
+
+_log = structlog.get_logger()
+
+_CHECK_SECONDS = 0.5
+_MEASURE_SECONDS = 300.0
+_POLL_SECONDS = 0.05
+_HOPELESS_ATTEMPTS = 3
+_INCOME_LOOK_BACK_MS = 120_000
+
+
+class Live:
+    """Plugs the parts together and carries out commands."""
+
+    def __init__(
+        self,
+        settings: BinanceSettings,
+        signer: Signer,
+        rest: Rest,
+        account: Account,
+        budget: Budget,
+        clock: Clock,
+        transport: Transport,
+        symbols: Sequence[str],
+        sink: Sink,
+        tasks: Tasks,
+    ) -> None:
+        self._settings = settings
+        self._rest = rest
+        self._account = account
+        self._clock = clock
+        self._sink = sink
+        self._tasks = tasks
+        self._lookups = LookUps(account, clock, sink)
+        self._stops = Stops(rest, account, sink, settings.recv_window_ms)
+        self._market = RouteStream(
+            "market", settings.market_stream_url, (KlineEvent, MarkPriceEvent), symbols, clock, sink
+        )
+        self._public = RouteStream("public", settings.public_stream_url, (BookTickerEvent,), symbols, clock, sink)
+        self._user = UserStream(settings.private_stream_url, rest, clock, sink, tasks, self._take_news)
+        self._orders = OrderLane(settings, signer, rest, budget, clock, sink, tasks, self._later)
+        self._streams = (self._market, self._public, self._user, self._orders)
+        self._connections = {stream.name: self._keep(stream, transport) for stream in self._streams}
+        self._crosscheck = CrossCheck(
+            account,
+            self._lookups,
+            budget,
+            clock,
+            sink,
+            symbols,
+            stream_is_up=lambda: self._user.up,
+            on_agreed=self._user.proven,
+            on_silent=self._user.restart,
+        )
+
+    async def open(self) -> None:
+        """Connect everything and return when each stream has proven to be alive."""
+        for name, connection in self._connections.items():
+            self._tasks.spawn(f"{name} connection", connection.run())
+        self._tasks.spawn("stream checks", self._check_for_ever())
+        await self._until_up()
+        self._tasks.spawn("cross-check", self._crosscheck.run())
+        self._tasks.spawn("clock measurement", self._measure_for_ever())
+
+    def execute(self, command: ExchangeCommand) -> None:
+        """Start carrying out a command now."""
+        match command:
+            case SubmitOrder(request=request):
+                self._orders.submit(request)
+            case CancelOrder(symbol=symbol, client_order_id=client_order_id):
+                self._orders.cancel(symbol, client_order_id)
+            case PlaceStop(request=stop):
+                self._tasks.spawn(f"stop {stop.client_algo_id}", self._stops.place(stop))
+            case CancelStop(symbol=symbol, client_algo_id=client_algo_id):
+                self._tasks.spawn(f"cancel stop {client_algo_id}", self._stops.cancel(symbol, client_algo_id))
+            case LookUpOrder(symbol=symbol, client_order_id=client_order_id):
+                self._tasks.spawn(f"look up {client_order_id}", self._lookups.order(symbol, client_order_id))
+            case LookUpStop(symbol=symbol, client_algo_id=client_algo_id):
+                self._tasks.spawn(f"look up {client_algo_id}", self._lookups.stop(symbol, client_algo_id))
+
+    def saw(self, events: Sequence[Event]) -> None:
+        """Note what a recovery has told already."""
+        self._crosscheck.saw(events)
+
+    def health(self) -> tuple[StreamHealth, ...]:
+        """Return each stream's state."""
+        return tuple(
+            StreamHealth(stream.name, stream.up, stream.age_ms(), self._connections[stream.name].reconnects)
+            for stream in self._streams
+        )
+
+    def _keep(self, stream: RouteStream | UserStream | OrderLane, transport: Transport) -> KeptConnection:
+        link: Link = stream
+        connection = KeptConnection(link, self._clock, transport)
+        stream.restart = connection.restart
+        return connection
+
+    def _later(self, event: Event) -> None:
+        """Answer a command that needs no waiting, but not before `execute` has returned."""
+        asyncio.get_running_loop().call_soon(self._sink.on_event, event)
+
+    def _take_news(self, news: UserNews) -> None:
+        self._crosscheck.saw(news.events)
+        for event in news.events:
+            match event:
+                case OrderUpdated(order=order):
+                    self._lookups.mention(order.client_order_id)
+                case AlgoUpdated(algo=algo):
+                    self._lookups.mention(algo.client_algo_id)
+        if news.ask_fills_of is not None:
+            self._tasks.spawn("executions without fees", self._read_order(*news.ask_fills_of))
+        if news.ask_income:
+            self._tasks.spawn("funding without symbol", self._read_income())
+
+    async def _read_order(self, symbol: str, order_id: int) -> None:
+        async def ask() -> list[Event]:
+            return await self._lookups.found(await self._account.order_by_id(symbol, order_id))
+
+        await self._until_read(ask)
+
+    async def _read_income(self) -> None:
+        async def ask() -> list[Event]:
+            now = self._sink.market_ms()
+            return income_events(await self._account.income(floor_to(now - _INCOME_LOOK_BACK_MS, MINUTE_MS)), now)
+
+        await self._until_read(ask)
+
+    async def _until_read(self, ask: Callable[[], Awaitable[list[Event]]]) -> None:
+        while True:
+            try:
+                events = await ask()
+            except ApiFailure as failure:
+                _log.warning("exchange.unread", why=str(failure))
+                await self._clock.sleep(max(1.0, failure.retry_after_seconds))
+                continue
+            for event in events:
+                self._sink.on_event(event)
+            self._crosscheck.saw(events)
+            return
+
+    async def _until_up(self) -> None:
+        began = self._clock.monotonic()
+        while not all(stream.up for stream in self._streams):
+            self._refuse_hopeless()
+            if self._clock.monotonic() - began > self._settings.first_data_timeout_seconds:
+                silent = ", ".join(stream.name for stream in self._streams if not stream.up)
+                raise RetryLater(f"no data on the {silent} stream. Check the stream URLs in [endpoints].")
+            await self._clock.sleep(_POLL_SECONDS)
+
+    def _refuse_hopeless(self) -> None:
+        for name, connection in self._connections.items():
+            if connection.opened_count == 0 and connection.failures_in_a_row >= _HOPELESS_ATTEMPTS:
+                raise ConfigurationError(
+                    f"the {name} stream cannot be opened: {connection.last_trouble}. Check its URL in [endpoints]."
+                )
+
+    async def _check_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(_CHECK_SECONDS)
+            self._market.check()
+            self._public.check()
+            self._user.check()
+            self._orders.check()
+
+    async def _measure_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(_MEASURE_SECONDS)
+            try:
+                await self._rest.measure_time()
+            except ApiFailure as failure:
+                _log.warning("exchange.clock_unmeasured", why=str(failure))
