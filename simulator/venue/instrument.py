@@ -8,8 +8,6 @@ import msgspec
 
 from simulator.venue.decimals import ZERO
 
-NO_LIMIT: Final = 1_000_000
-
 
 class Instrument(msgspec.Struct, frozen=True, gc=False):
     """One symbol's rules; a limit of 0 is switched off, as on the wire (facts B.6, Filters)."""
@@ -92,7 +90,7 @@ def parse_instrument(entry: Mapping[str, Any]) -> Instrument:
         min_notional=_value(filters.get("MIN_NOTIONAL", {}), "notional"),
         multiplier_up=_value(percent, "multiplierUp"),
         multiplier_down=_value(percent, "multiplierDown"),
-        max_orders=int(filters.get("MAX_NUM_ORDERS", {}).get("limit", NO_LIMIT)),
+        max_orders=int(filters.get("MAX_NUM_ORDERS", {}).get("limit", 0)),
         market_take_bound=_value(entry, "marketTakeBound"),
         liquidation_fee=_value(entry, "liquidationFee"),
         trigger_protect=_value(entry, "triggerProtect"),

@@ -103,7 +103,7 @@ def _check_filters(market: Market, request: OrderRequest) -> None:
         check_percent_price(rules, request.side, request.price, market.mark)
     if not request.reduce_only:
         check_notional(rules, market.mark if is_market else request.price, request.quantity)
-    if len(market.resting) >= rules.max_orders:
+    if rules.max_orders and len(market.resting) >= rules.max_orders:
         raise refusal(-2025)
 
 
