@@ -185,10 +185,11 @@ class FaultPlan:
 
     def connect(self, route: str) -> Deed | None:
         """Return what is to happen to a WebSocket handshake, if anything."""
+        hit: Deed | None = None
         for fault in self._of("connect"):
             if fnmatch.fnmatchcase(route, fault.match.route) and fault.fires(self.draw):
-                return fault.deed
-        return None
+                hit = hit or fault.deed
+        return hit
 
     def frame(self, route: str, stream: str, event: str, data: str) -> Fault | None:
         """Return the fault that hits a frame with payload `data`, if any."""

@@ -99,7 +99,7 @@ class Server:
             self._rest_deed(request),
             lambda: self._rest(request),
             lambda reply, deed: self._reply(request_id, request, reply, deed),
-            lambda in_order: self._delivery.do(ResetRequest(request_id, in_order)),
+            lambda in_order: self._cut(request_id, request, in_order=in_order),
         )
 
     def ws_open(self, connection_id: int, path_and_query: str, wall_ms: int) -> Refusal | None:
@@ -258,10 +258,7 @@ class Server:
             self._streams.forget(connection)
 
     def _rest_deed(self, request: HttpRequest) -> Deed | None:
-        try:
-            return self.plan.rest(request.method, request.path, rest.parameters(request))
-        except VenueError:
-            return None
+        return self.plan.rest(request.method, request.path, _readable(request))
 
     def _rest(self, request: HttpRequest) -> HttpReply:
         reply = rest.answer(self._api, request)
@@ -271,22 +268,26 @@ class Server:
     def _reply(self, request_id: int, request: HttpRequest, reply: HttpReply | None, deed: Deed | None) -> None:
         if deed is not None and deed.status:
             reply = _instead(deed)
-        if reply is None:
-            return
-        self._note_request(request, reply, deed)
-        self._delivery.do(Reply(request_id, reply))
+        failure = reply.body.decode(errors="replace") if reply is not None and reply.status != 200 else ""
+        self._note_request(request, reply.status if reply is not None else 0, failure, fault=deed is not None)
+        if reply is not None:
+            self._delivery.do(Reply(request_id, reply))
 
-    def _note_request(self, request: HttpRequest, reply: HttpReply, deed: Deed | None) -> None:
-        params = {name: value for name, value in rest.parameters(request).items() if name not in _SECRET_PARAMS}
-        failure = reply.body.decode(errors="replace") if reply.status != 200 else ""
+    def _cut(self, request_id: int, request: HttpRequest, *, in_order: bool) -> None:
+        self._note_request(request, 0, "", fault=True)
+        self._delivery.do(ResetRequest(request_id, in_order))
+
+    def _note_request(self, request: HttpRequest, status: int, failure: str, *, fault: bool) -> None:
+        """Journal a request; status 0 = there was no answer."""
+        params = {name: value for name, value in _readable(request).items() if name not in _SECRET_PARAMS}
         self.journal.note(
             "rest",
             method=request.method,
             path=request.path,
             params=params,
-            status=reply.status,
+            status=status,
             error=failure,
-            fault=deed is not None,
+            fault=fault,
         )
 
     def _ws_request(self, connection: Connection, text: str) -> None:
@@ -370,6 +371,13 @@ class Server:
             if fault.match.route in {"*", connection.route.value}:
                 self._delivery.disturb(connection, fault.deed)
                 self._drop_if_closed(connection)
+
+
+def _readable(request: HttpRequest) -> dict[str, str]:
+    try:
+        return rest.parameters(request)
+    except VenueError:
+        return {}
 
 
 def _instead(deed: Deed) -> HttpReply:

@@ -1,6 +1,7 @@
 """The REST surface: candles, prices, orders by any id, settings, and refusals in the exchange's own words."""
 
 import pytest
+
 from simulator.server.options import Options
 from simulator.server.rest import ENDPOINTS
 from simulator.server.virtual import NOON_MS, VirtualSimulator

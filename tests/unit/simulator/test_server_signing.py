@@ -5,6 +5,7 @@ import base64
 import pytest
 from Crypto.PublicKey import ECC
 from Crypto.Signature import eddsa
+
 from simulator.server.options import Options
 from simulator.server.signing import Credentials, check_message, check_request
 from simulator.server.virtual import NOON_MS, VirtualSimulator
