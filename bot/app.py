@@ -19,6 +19,8 @@ from bot.domain.account import LeverageBracket
 from bot.domain.books import Books
 from bot.domain.errors import ConfigurationError
 from bot.domain.instrument import Instrument
+from bot.exchange.binance.exchange import BinanceExchange
+from bot.exchange.binance.settings import BinanceSettings
 from bot.ports import Exchange, Store
 from bot.runtime import logs
 from bot.runtime.clock import SystemClock
@@ -29,6 +31,9 @@ from bot.settings import Mode, Settings, home, load, secret
 from bot.trading.engine import Engine
 from bot.trading.limits import CorePlan, SymbolPlan
 from bot.trading.strategy import Strategy
+from database.schema import upgrade
+from database.session import act_url, desk_url
+from database.store import SqlStore
 
 _log = structlog.get_logger()
 
@@ -103,7 +108,7 @@ def _make_folder(folder: Path) -> None:
 
 async def _run(settings: Settings, folder: Path, key: SecretStr, key_secret: SecretStr) -> int:
     clock = SystemClock()
-    store = _open_store(settings, folder)
+    store = _open_store(settings, folder, clock)
     plan = settings.core_plan(_code_version())
     service = Service(
         Parts(
@@ -149,18 +154,19 @@ def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, object])
     _log.critical("loop.unhandled", message=str(context.get("message")), error=repr(error), exc_info=error)
 
 
-def _open_store(settings: Settings, folder: Path) -> Store:
-    from database.store import open_store
+def _open_store(settings: Settings, folder: Path, clock: SystemClock) -> Store:
+    act, desk = database_urls(settings, folder)
+    upgrade(act, desk, clock)
+    return SqlStore(act, desk, clock, synchronous=settings.database.synchronous)
 
-    return open_store(
-        settings.database.url, settings.database.desk_url, folder / "status", settings.database.synchronous
-    )
+
+def database_urls(settings: Settings, folder: Path) -> tuple[str, str]:
+    """Return the URLs of the bot's file and of the people's file."""
+    status = folder / "status"
+    return settings.database.url or act_url(status), settings.database.desk_url or desk_url(status)
 
 
 def _make_exchange(settings: Settings, key: SecretStr, key_secret: SecretStr, clock: SystemClock) -> Exchange:
-    from bot.exchange.binance.exchange import BinanceExchange
-    from bot.exchange.binance.settings import BinanceSettings
-
     urls = settings.urls()
     binance = BinanceSettings(
         rest_url=urls.rest,

@@ -20,7 +20,9 @@ from typing import Any, Self
 
 from bot.domain.errors import ActError, ConfigurationError
 from bot.runtime import heartbeat
-from database import ledger, queries
+from database import ledger
+from database.queries import Queries
+from database.session import act_url, desk_url
 
 KEY, SECRET = "demo-key", "demo-secret"
 MARKER = ".act-demo"
@@ -87,6 +89,7 @@ class Demo:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._home = Path(options.home).resolve()
+        self._database = act_url(self._home / "status"), desk_url(self._home / "status")
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._urls: dict[str, str] = {}
 
@@ -236,7 +239,7 @@ class Demo:
     def _compare(self) -> tuple[bool, list[str]]:
         deadline = time.monotonic() + COMPARE_SECONDS
         while True:
-            ours = ledger.export(self._home / "status")
+            ours = self._books()
             theirs = self._fetch("/ledger")
             if ours == theirs:
                 return True, []
@@ -244,23 +247,24 @@ class Demo:
                 return False, ledger.difference(ours, theirs)
             time.sleep(0.25)
 
+    def _books(self) -> bytes:
+        return ledger.canonical(self._database[0])
+
     def _result(
         self, beat: Mapping[str, Any], *, beat_ok: bool, equal: bool, differences: list[str], crashed: int
     ) -> dict[str, Any]:
-        books = json.loads(ledger.export(self._home / "status"))
-        reader = queries.open_reader(self._home / "status")
-        critical = reader.critical_incidents()
+        counts = Queries(*self._database).counts()
         return {
-            "orders": len(books["orders"]),
-            "fills": len(books["fills"]),
-            "trades": reader.trade_count(),
-            "open_positions": len(books["positions"]),
+            "orders": counts.orders,
+            "fills": counts.fills,
+            "trades": counts.trades,
+            "open_positions": counts.open_positions,
             "equity": beat.get("equity", ""),
             "ledger_equal": equal,
             "differences": differences,
             "heartbeat_ok": beat_ok,
-            "incidents": reader.incident_count(),
-            "errors": critical + crashed + _unhandled(self._home / "logs"),
+            "incidents": counts.incidents,
+            "errors": counts.critical_incidents + crashed + _unhandled(self._home / "logs"),
         }
 
     # stop

@@ -38,6 +38,7 @@ class Shell:
         self._clock = clock
         self._deadline_ms: int | None = None
         self._unwritten: list[Row] = []
+        self._database_failing = False
         self._inbox: deque[Event] = deque()
         self._busy = False
         self._holding_back = True
@@ -87,10 +88,8 @@ class Shell:
 
     def _refuse_unrecorded(self, commands: Iterable[Command], why: str) -> None:
         """Tell the core that nothing was sent: an order whose intent cannot be stored never leaves."""
-        _log.error("database.write_failed", why=why)
-        self.last_error = why
         now = self.market.now_ms
-        self._inbox.append(GateClosed(now, "database", "", why))
+        self.database_failed(why)
         for command in commands:
             match command:
                 case SubmitOrder(request=request):
@@ -100,16 +99,26 @@ class Shell:
                 case _:
                     pass
 
+    def database_failed(self, why: str) -> None:
+        """Close the gate: what cannot be recorded is not begun."""
+        _log.error("database.write_failed", why=why)
+        self.last_error = why
+        if not self._database_failing:
+            self._database_failing = True
+            self.handle(GateClosed(self.market.now_ms, "database", "", why))
+
     def retry_unwritten(self) -> None:
         """Write what a failing database has not taken yet, and open the gate once it did."""
-        if not self._unwritten:
+        if not self._database_failing:
             return
         try:
             self._store.commit(self._unwritten)
+            self._store.flush_slice()
         except StoreError as error:
             self.last_error = str(error)
             return
         self._unwritten = []
+        self._database_failing = False
         self.handle(GateOpened(self.market.now_ms, "database", ""))
 
     # record -> act

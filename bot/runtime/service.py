@@ -12,7 +12,7 @@ import structlog
 
 from bot.domain.account import LeverageBracket
 from bot.domain.books import Books
-from bot.domain.errors import ActError, ConfigurationError, RetryLater
+from bot.domain.errors import ConfigurationError, RetryLater, StoreError
 from bot.domain.events import CandleClosed, GateClosed, GateOpened, InstrumentsRefreshed
 from bot.domain.instrument import Instrument
 from bot.domain.market import Candle
@@ -253,9 +253,13 @@ class Service:
         while True:
             beat()
             self.shell.write_observations()
-            while self._parts.store.flush_slice():
-                beat()
-                await self._clock.sleep(0)
+            try:
+                while self._parts.store.flush_slice():
+                    beat()
+                    await self._clock.sleep(0)
+            except StoreError as error:
+                self.shell.database_failed(str(error))
+                await self._clock.sleep(1)
             await self._clock.sleep(FLUSH_SECONDS)
 
     async def _watch(self, beat: Beat) -> None:
@@ -398,7 +402,7 @@ class Service:
     def _write_rows(self, rows: list[Row]) -> None:
         try:
             self._parts.store.commit(rows)
-        except ActError as error:
+        except StoreError as error:
             _log.error("database.write_failed", why=str(error))
 
 
