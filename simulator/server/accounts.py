@@ -16,12 +16,12 @@ from simulator.server.payloads import (
     position_row_v2,
     symbol_config_row,
 )
+from simulator.server.trading import WEEK_MS
 from simulator.venue.decimals import ZERO
 from simulator.venue.errors import refusal
 from simulator.venue.model import IncomeType, MarginType, PositionSide, PositionView, SymbolConfig
 
 _SUCCESS = {"code": 200, "msg": "success"}
-_WEEK_MS = 7 * 86_400_000
 
 
 def balance(api: Api, _: Params) -> list[dict[str, Any]]:
@@ -162,10 +162,9 @@ def income(api: Api, params: Params) -> list[dict[str, Any]]:
         api.board(symbol)
     kind = choice(params, "incomeType", IncomeType, -1130) if params.get("incomeType") else None
     start_ms, end_ms = window(params)
-    if start_ms is None and end_ms is None:
-        start_ms = api.exchange.now_ms - _WEEK_MS
+    oldest_ms = api.exchange.now_ms - WEEK_MS if start_ms is None and end_ms is None else 0
     rows = api.exchange.income(symbol, kind, start_ms, end_ms, limit(params, 100, 1_000))
-    return [income_row(row) for row in rows]
+    return [income_row(row) for row in rows if row.time_ms >= oldest_ms]
 
 
 def leverage_brackets(api: Api, params: Params) -> list[dict[str, Any]]:

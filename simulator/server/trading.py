@@ -33,7 +33,7 @@ from simulator.venue.decimals import ZERO
 from simulator.venue.errors import VenueError, refusal
 from simulator.venue.model import AlgoRequest, OrderRequest, OrderType, PositionSide, Side, TimeInForce, WorkingType
 
-_WEEK_MS = 7 * 86_400_000
+WEEK_MS = 7 * 86_400_000
 _ALL_CANCELED = {"code": 200, "msg": "The operation of cancel all open order is done."}
 _DIRECT_TYPES = {OrderType.LIMIT, OrderType.MARKET}
 
@@ -139,9 +139,9 @@ def all_orders(api: Api, params: Params) -> list[dict[str, Any]]:
     symbol = params.get("symbol", "")
     if symbol:
         api.board(symbol)
-    start_ms, end_ms = _week(api, params, bounded=not params.get("orderId"))
+    start_ms, end_ms, oldest_ms = _week(api, params, bounded=not params.get("orderId"))
     orders = api.exchange.all_orders(symbol, whole(params, "orderId", 0), start_ms, end_ms, limit(params, 500, 1_000))
-    return [order_history_row(order, api.forms[order.symbol]) for order in orders]
+    return [order_history_row(order, api.forms[order.symbol]) for order in orders if order.created_ms >= oldest_ms]
 
 
 def cancel_all(api: Api, params: Params) -> dict[str, Any]:
@@ -161,23 +161,23 @@ def user_trades(api: Api, params: Params) -> list[dict[str, Any]]:
     from_id = maybe_whole(params, "fromId")
     if from_id is not None and (params.get("startTime") or params.get("endTime")):
         raise refusal(-1128)
-    start_ms, end_ms = _week(api, params, bounded=from_id is None)
+    start_ms, end_ms, oldest_ms = _week(api, params, bounded=from_id is None)
     trades = api.exchange.user_trades(
         board.symbol, whole(params, "orderId", 0), from_id, start_ms, end_ms, limit(params, 500, 1_000)
     )
-    return [trade_row(trade, board.form) for trade in trades]
+    return [trade_row(trade, board.form) for trade in trades if trade.time_ms >= oldest_ms]
 
 
-def _week(api: Api, params: Params, *, bounded: bool) -> tuple[int | None, int | None]:
-    """Look at seven days at the most, the last ones where nothing is said."""
+def _week(api: Api, params: Params, *, bounded: bool) -> tuple[int | None, int | None, int]:
+    """Return start, end and the oldest time shown: seven days at the most, the last ones where nothing is said."""
     start_ms, end_ms = window(params)
-    if start_ms is not None and end_ms is not None and end_ms - start_ms > _WEEK_MS:
+    if start_ms is not None and end_ms is not None and end_ms - start_ms > WEEK_MS:
         raise VenueError(-1127, "Lookup interval is too big. More than 168 hours between startTime and endTime.")
     if not bounded:
-        return start_ms, end_ms
+        return start_ms, end_ms, 0
     if start_ms is None:
-        return (end_ms or api.exchange.now_ms) - _WEEK_MS, end_ms
-    return start_ms, end_ms if end_ms is not None else start_ms + _WEEK_MS
+        return None, end_ms, (end_ms if end_ms is not None else api.exchange.now_ms) - WEEK_MS
+    return start_ms, end_ms if end_ms is not None else start_ms + WEEK_MS, start_ms
 
 
 def place_algo(api: Api, params: Params) -> dict[str, Any]:
@@ -255,11 +255,11 @@ def open_algos(api: Api, params: Params) -> list[dict[str, Any]]:
 
 def all_algos(api: Api, params: Params) -> list[dict[str, Any]]:
     board = api.board(text(params, "symbol"))
-    start_ms, end_ms = _week(api, params, bounded=not params.get("algoId"))
+    start_ms, end_ms, oldest_ms = _week(api, params, bounded=not params.get("algoId"))
     algos = api.exchange.all_algos(
         board.symbol, whole(params, "algoId", 0), start_ms, end_ms, limit(params, 500, 1_000)
     )
-    return [algo_row(algo, board.form) for algo in algos]
+    return [algo_row(algo, board.form) for algo in algos if algo.created_ms >= oldest_ms]
 
 
 def cancel_all_algos(api: Api, params: Params) -> dict[str, Any]:
