@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from database.tables import Meta, table_of
 
 _PAGES_A_STEP = 500
 _PAUSE_SECONDS = 0.002
+_INCOMING = ".incoming"
 _META = table_of(Meta)
 
 
@@ -28,42 +29,45 @@ class Restored:
     kept_aside: tuple[Path, ...]
 
 
-def backup(act_url: str, desk_url: str, folder: Path, clock: Clock) -> Path:
-    """Copy both files into a new folder named by the wall time, check them, and return that folder.
+def backup(act_url: str, desk_url: str, folder: Path) -> tuple[Path, ...]:
+    """Copy both files into a new folder, check the copies, and return them. The bot may run.
 
-    The bot may run. Raises ConfigurationError when a file is missing, is no SQLite file, or its copy is not sound.
+    Raises ConfigurationError when a file is missing, is no SQLite file, or the folder holds a backup already.
     """
     sources = _existing((act_url, desk_url))
-    target = folder / f"act-{clock.wall_ms()}"
-    part = target.with_name(target.name + ".part")
+    part = folder.with_name(folder.name + ".part")
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigurationError(f"{folder} is not empty: name a new folder, so that no backup replaces another")
     try:
         part.mkdir(parents=True, mode=0o750)
         for source in sources:
             _copy(source, part / source.name)
-        part.rename(target)
+        part.rename(folder)
     except OSError as error:
-        raise ConfigurationError(f"{target}: the backup could not be written ({error.strerror})") from error
+        raise ConfigurationError(f"{folder}: the backup could not be written ({error.strerror})") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return target
+    return tuple(folder / source.name for source in sources)
 
 
-def restore(act_url: str, desk_url: str, folder: Path, lock: AbstractContextManager[object], clock: Clock) -> Restored:
+def restore(act_url: str, desk_url: str, folder: Path, clock: Clock) -> Restored:
     """Put a backup's files in place of the present ones, bring them to the newest shape, and renew the instance id.
 
-    `lock` is the home's lock: taking it fails while the bot runs. The replaced files stay beside the new ones. The new
-    instance id makes orders of the replaced books recognisable as not ours.
+    The caller holds the home's lock: the bot must not run. The replaced files stay beside the new ones. The new
+    instance id makes orders of the replaced books recognisable as not ours. Raises ConfigurationError, with nothing
+    changed, when a copy is missing or damaged.
     """
-    with lock:
-        targets = [_file(url) for url in (act_url, desk_url)]
-        sources = [folder / target.name for target in targets]
-        for source in sources:
-            if not source.is_file() or not is_sound(source):
-                raise ConfigurationError(f"{source} is missing or damaged: choose another backup; nothing was changed")
-        suffix = f".replaced-{clock.wall_ms()}"
-        kept = tuple(_replace(source, target, suffix) for source, target in zip(sources, targets, strict=True))
-        upgrade(act_url, desk_url, clock)
-        return Restored(_renew_instance(act_url, clock), tuple(path for path in kept if path))
+    targets = [_file(url) for url in (act_url, desk_url)]
+    sources = [folder / target.name for target in targets]
+    for source in sources:
+        if not source.is_file() or not is_sound(source):
+            raise ConfigurationError(f"{source} is missing or damaged: choose another backup; nothing was changed")
+    for source, target in zip(sources, targets, strict=True):
+        _prepare(source, target)
+    suffix = f".replaced-{clock.wall_ms()}"
+    kept = [_replace(target, suffix) for target in targets]
+    upgrade(act_url, desk_url, clock)
+    return Restored(_renew_instance(act_url, clock), tuple(path for path in kept if path))
 
 
 def _existing(urls: tuple[str, str]) -> list[Path]:
@@ -95,19 +99,22 @@ def _copy(source: Path, target: Path) -> None:
         raise ConfigurationError(f"{source}: its copy is damaged; check the disk, then restore the latest good backup")
 
 
-def _replace(source: Path, target: Path, suffix: str) -> Path | None:
-    """Put a copy in place; the file it replaces moves aside together with its write-ahead log."""
-    incoming = target.with_name(target.name + ".incoming")
+def _prepare(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    incoming = target.with_name(target.name + _INCOMING)
     incoming.unlink(missing_ok=True)
     _copy(source, incoming)
+
+
+def _replace(target: Path, suffix: str) -> Path | None:
+    """Put the prepared copy in place; the file it replaces moves aside together with its write-ahead log."""
     aside = target.with_name(target.name + suffix)
     kept = aside if target.exists() else None
     for tail in ("", "-wal", "-shm"):
         present = target.with_name(target.name + tail)
         if present.exists():
             present.rename(aside.with_name(aside.name + tail))
-    incoming.rename(target)
+    target.with_name(target.name + _INCOMING).rename(target)
     return kept
 
 

@@ -39,15 +39,15 @@ _TRADES = table_of(Trades)
 _NO_ID = -1
 
 
-def order_chain(connection: Connection, name: str) -> OrderChain | None:
-    """Return what led to the order named by order id, client order id or conditional order id; None = unknown."""
+def order_chain(connection: Connection, name: str) -> OrderChain:
+    """Return what led to the order named by order id, client order id or conditional order id."""
     reader = ExactReader(connection)
     number = int(name) if name.isdecimal() else _NO_ID
     order = _one(reader, OrderRow, or_(_ORDERS.c.client_order_id == name, _ORDERS.c.order_id == number))
     algo_order = _algo_order(reader, name, number, order)
     subject = order or algo_order
     if subject is None:
-        return None
+        return OrderChain()
     intent_id = next((each.intent_id for each in (order, algo_order) if each and each.intent_id), "")
     intent = _one(reader, Intent, _INTENTS.c.intent_id == intent_id)
     decision = _one(reader, Decision, _DECISIONS.c.decision_id == intent.decision_id) if intent else None

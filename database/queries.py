@@ -333,7 +333,7 @@ class Queries:
         where = _when(_SIGNALS.c.symbol, symbol, _SIGNALS.c.at_ms, since_ms)
         return self._all(SignalRow, select(_SIGNALS).where(*where).order_by(_SIGNALS.c.at_ms.desc()).limit(limit))
 
-    def order_chain(self, name: str) -> OrderChain | None:
+    def order_chain(self, name: str) -> OrderChain:
         """Return everything about the order with this order id, client order id or conditional order id."""
         return self._read(lambda connection: order_chain(connection, name))
 

@@ -152,18 +152,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class OrderChain:
-    """Everything that led to an order and came of it, for `act why`. None and empty = not in the books."""
+    """Everything that led to an order and came of it, for `act why`. None and empty = not in the books; without order and algo_order the name is unknown."""
 
-    order: OrderRow | None
-    algo_order: AlgoOrderRow | None
-    intent: Intent | None
-    decision: Decision | None
-    signal: SignalRow | None
-    attempts: tuple[OrderRow, ...]
-    stops: tuple[AlgoOrderRow, ...]
-    fills: tuple[Fill, ...]
-    trade: TradeRow | None
-    metrics: tuple[ExecutionMetric, ...]
+    order: OrderRow | None = None
+    algo_order: AlgoOrderRow | None = None
+    intent: Intent | None = None
+    decision: Decision | None = None
+    signal: SignalRow | None = None
+    attempts: tuple[OrderRow, ...] = ()
+    stops: tuple[AlgoOrderRow, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    trade: TradeRow | None = None
+    metrics: tuple[ExecutionMetric, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
