@@ -28,11 +28,13 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
     ts: datetime
     mode: str = ""
+    name: str = ""
     state: str = ""
     reason: str = ""
     version: str = ""
     pid: int = 0
     seq: int = 0
+    market_ms: int = 0
     streams: dict[str, Any] = msgspec.field(default_factory=dict)
     positions: int = 0
     open_orders: int = 0

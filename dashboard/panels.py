@@ -92,6 +92,17 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *,
     return f'<div class="act-panel act-live">{heading}{content}</div>'
 
 
+def notice(words: str) -> str:
+    """Build a quiet panel that says in words why there is nothing else to see."""
+    return f'<div class="act-panel"><div class="act-empty">{safe(words)}</div></div>'
+
+
+def chart_title(symbol: str, caption: str, *, inspect: bool) -> str:
+    """Build the line above a chart: what it shows, and whether it stands still."""
+    still = ' <span class="warn">standing still: switch to Live to follow the market</span>' if inspect else ""
+    return f'<div class="act-live"><b>{safe(symbol)}</b> <span class="muted">{safe(caption)}</span>{still}</div>'
+
+
 def why(title: str, verdict: str, facts: Iterable[tuple[str, str]], note: str = "") -> str:
     """Build the box that explains, in words, why there is no trade now."""
     listed = "".join(f"<dt>{safe(name)}</dt><dd>{safe(value)}</dd>" for name, value in facts)

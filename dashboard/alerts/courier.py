@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -65,6 +66,7 @@ class Courier:
         self._spool = Spool(limit)
         self._bucket = Bucket()
         self._failures = 0
+        self._numbers: dict[str, int] = {}
         self._log = structlog.get_logger().bind(channel=channel.name)
 
     @property
@@ -77,8 +79,15 @@ class Courier:
         """Return how many messages are queued."""
         return len(self._spool)
 
-    def offer(self, message: Message, loudness: Loudness) -> None:
-        """Queue a message unless its fate on this channel is settled, or nobody can know whether it has arrived."""
+    def settled_up_to(self, read_up_to: int) -> int:
+        """Return the outbox number up to which every alert's fate on this channel is known."""
+        return min(self._numbers.values(), default=read_up_to + 1) - 1
+
+    def offer(self, message: Message, loudness: Loudness, number: int = 0) -> None:
+        """Queue a message unless its fate on this channel is settled, or nobody can know whether it has arrived.
+
+        `number` is its place in the outbox, 0 for a message that does not come from there.
+        """
         known = self._ledger.state(message.key)
         if known in SETTLED:
             return
@@ -88,14 +97,18 @@ class Courier:
         if loudness is Loudness.OFF:
             self._ledger.record([message], State.SKIPPED, detail="turned off in alerts.events")
             return
+        if number:
+            self._numbers[message.key] = number
         if dropped := self._spool.put(message, loudness, time.monotonic()):
-            self._ledger.record(dropped, State.DROPPED, detail="the queue was full")
+            self._record_settled(dropped, State.DROPPED, detail="the queue was full")
             self._log.warning("alerts.dropped", count=len(dropped))
 
-    async def run(self) -> None:
-        """Send what is queued, for ever."""
-        while True:  # noqa: ASYNC110 - the receiver's pace decides, not an event
-            await asyncio.sleep(await self._step())
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send what is queued until told to stop; a message on its way is seen through."""
+        while not stop.is_set():
+            wait = await self._step()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait)
 
     async def close(self) -> None:
         """Let go of the channel's connections."""
@@ -136,9 +149,22 @@ class Courier:
     def _settle(
         self, parcel: Parcel, state: State, *, reference: str = "", attempts: int = 0, detail: str = ""
     ) -> None:
-        self._ledger.record(parcel.covers, state, reference=reference, attempts=attempts, detail=detail)
+        self._record_settled(parcel.covers, state, reference=reference, attempts=attempts, detail=detail)
         self._spool.done(told_drops=0 if state is State.FAILED else parcel.drops)
         self._failures = 0
+
+    def _record_settled(
+        self,
+        messages: Iterable[Message],
+        state: State,
+        *,
+        reference: str = "",
+        attempts: int = 0,
+        detail: str = "",
+    ) -> None:
+        self._ledger.record(messages, state, reference=reference, attempts=attempts, detail=detail)
+        for message in messages:
+            self._numbers.pop(message.key, None)
 
     def _postpone(self, parcel: Parcel, error: ChannelError, attempt: int) -> float:
         self._failures += 1

@@ -6,7 +6,7 @@ from enum import StrEnum
 from dashboard.heartbeat import DEAD_AFTER_SECONDS, Pulse, Sign
 
 NEVER_SEEN_SECONDS = 60.0
-KEY_PREFIX = "heartbeat-"
+NOT_DEAD = -1
 
 
 class Turn(StrEnum):
@@ -18,7 +18,7 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A change to tell. `key` is derived from the last beat, so that a restarted watcher says nothing twice."""
+    """A change to tell. `key` is derived from the last beat, so that no channel is told of one death twice."""
 
     key: str
     turn: Turn
@@ -27,32 +27,39 @@ class News:
 
 
 class HeartbeatWatch:
-    """Judges each look at the heartbeat. `last_key` is the last news told, by whichever process told it."""
+    """Judges each look at the heartbeat.
 
-    def __init__(self, last_key: str = "") -> None:
-        self._dead_key = last_key if last_key.startswith(f"{KEY_PREFIX}{Turn.DEAD}") else ""
+    `died_ms` is the time of the last beat before a death that was told (0 = there never was a beat), NOT_DEAD for none;
+    it is kept for the next process. A death that is still on at its start is news once more, under the same key.
+    """
+
+    def __init__(self, died_ms: int = NOT_DEAD) -> None:
+        self.died_ms = died_ms
+        self._told = False
 
     def look(self, sign: Sign, watching_seconds: float) -> News | None:
         """Return what has to be told now, or None. `watching_seconds` is how long we have been looking."""
         if sign.live or sign.pulse is Pulse.STOPPED:
             return self._back(sign)
-        if self._dead_key or (sign.pulse is Pulse.NEVER and watching_seconds < NEVER_SEEN_SECONDS):
+        if self._told or (sign.pulse is Pulse.NEVER and watching_seconds < NEVER_SEEN_SECONDS):
             return None
         return self._dead(sign)
 
     def _dead(self, sign: Sign) -> News:
-        at_ms = sign.beat.at_ms if sign.beat else 0
-        self._dead_key = f"{KEY_PREFIX}{Turn.DEAD}-{at_ms}"
+        self.died_ms = sign.beat.at_ms if sign.beat else 0
+        self._told = True
+        key = f"heartbeat-{Turn.DEAD}-{self.died_ms}"
         text = "Open positions keep their stops at the exchange. Check that the bot runs: act health"
         if sign.beat is None:
-            return News(self._dead_key, Turn.DEAD, "The bot has written no heartbeat", text)
+            return News(key, Turn.DEAD, "The bot has written no heartbeat", text)
         title = f"The bot's heartbeat is older than {DEAD_AFTER_SECONDS:g} s (last {sign.beat.ts:%H:%M:%S} UTC)"
-        return News(self._dead_key, Turn.DEAD, title, text)
+        return News(key, Turn.DEAD, title, text)
 
     def _back(self, sign: Sign) -> News | None:
-        if not self._dead_key:
+        if self.died_ms == NOT_DEAD:
             return None
-        key = self._dead_key.replace(f"{KEY_PREFIX}{Turn.DEAD}", f"{KEY_PREFIX}{Turn.BACK}")
-        self._dead_key = ""
+        key = f"heartbeat-{Turn.BACK}-{self.died_ms}"
+        self.died_ms = NOT_DEAD
+        self._told = False
         state = sign.beat.state if sign.beat else ""
         return News(key, Turn.BACK, f"The bot's heartbeat is back: {state}", "")

@@ -16,14 +16,13 @@ def test_a_dead_heartbeat_is_told_once_and_its_return_once():
     assert [news.turn if news else None for news in told] == [None, Turn.DEAD, None, Turn.BACK, None]
 
 
-def test_a_restarted_watcher_says_nothing_twice():
+def test_a_restarted_watcher_tells_of_the_return():
     first = HeartbeatWatch()
     dead = first.look(DEAD, 0.0)
-    second = HeartbeatWatch(dead.key)
-    assert second.look(DEAD, 0.0) is None
-    back = second.look(ALIVE, 0.0)
-    assert back.turn is Turn.BACK
-    assert HeartbeatWatch(back.key).look(ALIVE, 0.0) is None
+    second = HeartbeatWatch(first.died_ms)
+    assert second.look(DEAD, 0.0).key == dead.key
+    assert second.look(ALIVE, 0.0).turn is Turn.BACK
+    assert HeartbeatWatch(second.died_ms).look(ALIVE, 0.0) is None
 
 
 def test_the_same_death_has_the_same_key():
