@@ -36,54 +36,73 @@ class SymbolSection(_Section):
     """`[symbols.BTCUSDT]`: which strategy trades it, and parameters that differ from `[strategy.<name>]`."""
 
     strategy: str = "vwap_reversion"
+    """The file in strategies/ that decides on this symbol."""
     parameters: dict[str, str | int | Decimal | bool] = Field(default_factory=dict)
+    """Parameters that differ on this symbol from those of the strategy's section."""
 
 
 class CostsSection(_Section):
     """`[costs]`: fee rates assumed until the exchange has told the account's own."""
 
     maker_rate: Decimal = Decimal("0.0002")
+    """Fee rate of an order that rested."""
     taker_rate: Decimal = Decimal("0.0005")
+    """Fee rate of an order that crossed."""
 
 
 class DatabaseSection(_Section):
     """`[database]`: where the tables live. Empty URLs mean SQLite files in `status/`."""
 
     url: str = ""
+    """Database URL of the bot; empty = the SQLite file status/act.db."""
     desk_url: str = ""
+    """Database URL of what people ask and what became of alerts; empty = status/desk.db."""
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+    """SQLite's own word: FULL also survives a power loss, at a slower commit."""
 
 
 class AlertsSection(_Section):
     """`[alerts]`: read by the alerts process. `events` turns single events on, silent or off."""
 
     name: str = "act-1"
+    """Name of this bot in the first line of every alert."""
     channel: str = ""
+    """Slack channel id for alerts sent with a bot token."""
     critical_channel: str = ""
+    """Slack channel id for CRITICAL ones; empty = the same."""
     webhook_url: str = ""
+    """Your own JSON webhook; empty = none."""
     events: dict[str, Literal["on", "silent", "off"]] = Field(default_factory=dict)
+    """Single events: on, silent (next digest) or off; a CRITICAL one is always sent."""
 
 
 class PaperSection(_Section):
     """`[paper]`: the account that paper trading pretends to have."""
 
     balance: Decimal = Decimal(10_000)
+    """Opening wallet in USDT."""
 
 
 class EndpointsSection(_Section):
     """`[endpoints]`: every URL of the exchange. Empty = the mode's own host."""
 
     rest: str = ""
+    """REST."""
     ws_api: str = ""
+    """WebSocket API."""
     market: str = ""
+    """Streams of candles and mark prices."""
     public: str = ""
+    """Streams of best prices."""
     private: str = ""
+    """User data stream."""
 
 
 class SimulatorSection(_Section):
     """`[simulator]`: how much faster than the wall its market runs; its URLs stand in `[endpoints]`."""
 
     speed: Decimal = Decimal(1)
+    """Market seconds in a second."""
 
 
 class Settings(BaseSettings):
@@ -92,9 +111,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ACT_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     mode: Mode = "paper"
+    """demo, paper, testnet, live or backtest; shown everywhere."""
     account: AccountRules = AccountRules()
     symbols: dict[str, SymbolSection] = Field(default_factory=dict)
     strategy: dict[str, dict[str, str | int | Decimal | bool]] = Field(default_factory=dict)
+    """Parameters by strategy, for every symbol it trades."""
     execution: ExecutionRules = ExecutionRules()
     risk: RiskLimits = RiskLimits()
     pacing: PacingLimits = PacingLimits()
