@@ -149,11 +149,13 @@ class TransferSeen(Happened, frozen=True, gc=False):
 class SnapshotTaken(Happened, frozen=True, gc=False):
     """The account was read from the exchange after all missed history had been delivered.
 
-    `first` marks the snapshot that opens the books: its wallets become the opening balances if none are stored.
+    `first` marks the snapshot that opens the books: its wallets become the opening balances if none are stored, and
+    what happened before `from_ms` is no part of them (0 = the account has no history yet).
     """
 
     snapshot: AccountSnapshot
     first: bool = False
+    from_ms: int = 0
 
 
 class InstrumentsRefreshed(Happened, frozen=True, gc=False):

@@ -245,10 +245,12 @@ def merge_reports(known: OrderReport, report: OrderReport) -> OrderReport | None
         ranks = _rank(report), _rank(known)
         if ranks[0] < ranks[1] or (ranks[0] == ranks[1] and report.updated_ms < known.updated_ms):
             return None
+    if _rank(known) == _FINAL_RANK > _rank(report):
+        return replace(known, executed_quantity=report.executed_quantity)
     return replace(
         report,
         algo_id=report.algo_id or known.algo_id,
-        expiry_reason=report.expiry_reason or known.expiry_reason,
+        expiry_reason=report.expiry_reason or (known.expiry_reason if known.status else ""),
         updated_ms=max(report.updated_ms, known.updated_ms),
     )
 

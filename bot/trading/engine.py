@@ -5,8 +5,34 @@ from collections.abc import Iterable, Mapping
 from bot.domain.account import LeverageBracket
 from bot.domain.books import Books
 from bot.domain.commands import Command
-from bot.domain.events import Event
+from bot.domain.events import (
+    AlgoUpdated,
+    CancelFailed,
+    CandleClosed,
+    CandleWarmedUp,
+    Event,
+    FillRecovered,
+    FundingPaid,
+    GateClosed,
+    GateOpened,
+    InstrumentsRefreshed,
+    OrderOutcomeUnknown,
+    OrderProvenAbsent,
+    OrderRefused,
+    OrderUpdated,
+    PersonAsked,
+    SnapshotTaken,
+    StopCancelFailed,
+    StopOutcomeUnknown,
+    StopProvenAbsent,
+    StopRefused,
+    TimeAdvanced,
+    TransferSeen,
+    VolatilityBreached,
+)
 from bot.domain.instrument import Instrument
+from bot.trading import adopt, candles, fills, gates, ledger, orders, people, reconcile, show, stops
+from bot.trading.converge import converge
 from bot.trading.limits import CorePlan
 from bot.trading.strategy import Strategy
 from bot.trading.view import View, Watch
@@ -26,13 +52,65 @@ class Engine:
         instruments: Iterable[Instrument],
         brackets: Iterable[LeverageBracket],
         books: Books,
-    ) -> None: ...
+    ) -> None:
+        self._state = adopt.open_state(plan, strategies, instruments, brackets, books)
 
     def handle(self, event: Event) -> list[Command]:
-        """Take one event and return all `Record`s, then the rest; [] when the event changes nothing."""
+        """Take one event and return all `Record`s, then the rest; [] when there is nothing to do."""
+        state = self._state
+        state.now_ms = max(state.now_ms, event.at_ms)
+        match event:
+            case CandleClosed():
+                candles.close(state, event.candle)
+            case TimeAdvanced():
+                pass  # what is due is done below, whatever woke us
+            case OrderUpdated():
+                orders.update(state, event.order, event.fill)
+            case FillRecovered():
+                orders.take_fill(state, event.fill)
+            case OrderRefused():
+                orders.refused(state, event.symbol, event.client_order_id, event.code, event.message)
+            case OrderOutcomeUnknown():
+                orders.lost(state, event.symbol, event.client_order_id)
+            case OrderProvenAbsent():
+                orders.absent(state, event.symbol, event.client_order_id)
+            case CancelFailed():
+                orders.cancel_failed(state, event.symbol, event.client_order_id)
+            case AlgoUpdated():
+                stops.update(state, event.algo)
+            case StopRefused():
+                stops.refused(state, event.symbol, event.client_algo_id, event.code, event.message)
+            case StopOutcomeUnknown():
+                stops.lost(state, event.symbol, event.client_algo_id)
+            case StopProvenAbsent():
+                stops.absent(state, event.symbol, event.client_algo_id)
+            case StopCancelFailed():
+                stops.cancel_failed(state, event.symbol, event.client_algo_id)
+            case FundingPaid():
+                fills.book_funding(state, event.funding)
+            case TransferSeen():
+                ledger.book_transfer(state, event.transfer)
+            case SnapshotTaken():
+                reconcile.compare(state, event)
+            case InstrumentsRefreshed():
+                gates.use_instruments(state, event.instruments)
+            case GateClosed():
+                gates.close(state, event.gate, event.symbol, event.detail)
+            case GateOpened():
+                gates.open_again(state, event.gate, event.symbol)
+            case VolatilityBreached():
+                gates.pause_volatile(state, event.symbol, event.percent)
+            case PersonAsked():
+                people.obey(state, event)
+            case CandleWarmedUp():
+                candles.warm_up(state, event.candle)
+        converge(state)
+        return state.drain()
 
     def watch(self) -> Watch:
         """Return what could matter next; deliver `TimeAdvanced` when market time reaches its deadline."""
+        return show.watch(self._state)
 
     def view(self) -> View:
         """Return the core as it stands, for heartbeat, equity points and evaluations."""
+        return show.view(self._state)

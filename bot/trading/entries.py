@@ -1,0 +1,193 @@
+"""Entries: a signal is sized, asked of every rule, checked against every filter, and only then approved."""
+
+from decimal import Decimal
+from typing import Final
+
+from msgspec.structs import replace
+
+from bot.domain.market import MINUTE_MS, Candle
+from bot.domain.money import ZERO
+from bot.domain.order import OrderType, Purpose, Side, TimeInForce
+from bot.domain.records import Decision, Intent
+from bot.trading import audit, ids, orders
+from bot.trading.orders import ApprovedOrder
+from bot.trading.pacing import GlobalTradeSpacing, SymbolCooldown
+from bot.trading.risk import PASSED, Assessment
+from bot.trading.rule import Ask, Refusal
+from bot.trading.sizing import Sizing, size
+from bot.trading.state import State, SymbolState, is_open
+from bot.trading.strategy import ENTER_LONG, ENTER_SHORT
+
+STALE_SIGNAL: Final = "stale_signal"
+EXIT_IN_CANDLE: Final = "exit_in_candle"
+STOP_PENDING: Final = "stop_pending"
+PACING: Final = frozenset({GlobalTradeSpacing.reason, SymbolCooldown.reason})
+_TIME_IN_FORCE: Final = {"limit": TimeInForce.GTC, "post_only": TimeInForce.GTX}
+
+
+def wanted_side(flags: int) -> Side | None:
+    """Return the side an entry flag asks for; None when none or both hold."""
+    asked = flags & (ENTER_LONG | ENTER_SHORT)
+    return {ENTER_LONG: Side.BUY, ENTER_SHORT: Side.SELL}.get(asked)
+
+
+def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
+    """Decide about an entry at a candle's close: nothing happens unless flat, idle and asked for."""
+    side = wanted_side(symbol.verdict.flags) if symbol.verdict else None
+    if side is None or symbol.track.quantity or symbol.under_way:
+        return
+    intent_id = _intent_id(symbol, candle)
+    if orders.known(state, symbol, intent_id):
+        return
+    signal_id = f"{symbol.symbol}-{candle.open_time}-enter"
+    audit.signal(state, symbol, signal_id, "entry", side)
+    sizing = _size(state, symbol, candle.close)
+    ask = Ask(symbol.symbol, side, sizing.quantity, candle.close, state.now_ms)
+    assessment = state.risk.assess(ask, state)
+    refusal = _untimely(state, symbol, candle) or assessment.refusal or _unfit(state, symbol, ask)
+    decision = _decision(symbol, signal_id, ask, sizing, assessment)
+    if refusal is not None:
+        _refuse(state, decision, refusal)
+        return
+    _enter(state, symbol, ask, replace(decision, intent_id=intent_id))
+
+
+def again(state: State, symbol: SymbolState, intent: Intent, *, cross: bool) -> None:
+    """Send the next attempt for what is left of an entry, or give it up if it may not be any more."""
+    left = intent.quantity - intent.executed_quantity
+    price = symbol.last_close
+    quantity = symbol.instrument.floor_quantity(left, market=_market(state, cross=cross)) if symbol.instrument else ZERO
+    ask = Ask(symbol.symbol, intent.side, quantity, price, state.now_ms)
+    assessment = state.risk.assess(ask, state)
+    refusal = _unpaced_refusal(assessment) or _unfit(state, symbol, ask, market=_market(state, cross=cross))
+    if refusal is not None:
+        decision_id = f"{intent.intent_id}-{intent.attempt + 1}"
+        decision = _decision(symbol, decision_id, ask, None, assessment)
+        _refuse(state, replace(decision, intent_id=intent.intent_id), refusal)
+        orders.close_intent(state, symbol, intent, "given_up")
+        return
+    orders.submit(state, symbol, _approve(state, symbol, intent, ask, cross=cross))
+
+
+def withdraw(state: State, symbol: SymbolState) -> None:
+    """Want no entry any more: what rests of it is cancelled, what is unknown is cancelled once it is found."""
+    for intent in tuple(symbol.intents.values()):
+        if intent.purpose is Purpose.ENTRY and is_open(intent):
+            orders.close_intent(state, symbol, intent, "given_up")
+
+
+def deadline_ms(state: State, intent: Intent) -> int:
+    """Return when an entry's resting order ends (market time)."""
+    return intent.created_ms + state.plan.execution.ttl_seconds * 1_000
+
+
+def _intent_id(symbol: SymbolState, candle: Candle) -> str:
+    strategy = audit.strategy_name(symbol)
+    return ids.intent_id(Purpose.ENTRY, symbol.symbol, strategy, Purpose.ENTRY.value, candle.open_time)
+
+
+def _enter(state: State, symbol: SymbolState, ask: Ask, decision: Decision) -> None:
+    intent = Intent(
+        intent_id=decision.intent_id,
+        symbol=symbol.symbol,
+        purpose=Purpose.ENTRY,
+        side=ask.side,
+        quantity=ask.quantity,
+        executed_quantity=ZERO,
+        price=ask.price,
+        stop_price=symbol.strategy.stop_price(ask.side, ask.price) if symbol.strategy else ZERO,
+        reason="signal",
+        decision_id=decision.decision_id,
+        state="open",
+        attempt=0,
+        client_order_id="",
+        created_ms=state.now_ms,
+        updated_ms=state.now_ms,
+    )
+    audit.decide(state, decision)
+    state.record_all(state.risk.entry_taken(symbol.symbol, state.now_ms))
+    orders.submit(state, symbol, _approve(state, symbol, intent, ask, cross=False))
+
+
+def _approve(state: State, symbol: SymbolState, intent: Intent, ask: Ask, *, cross: bool) -> ApprovedOrder:
+    if _market(state, cross=cross):
+        return ApprovedOrder(intent, OrderType.MARKET, ask.quantity, ZERO, TimeInForce.GTC, 0, ask.price)
+    return ApprovedOrder(
+        intent=intent,
+        type=OrderType.LIMIT,
+        quantity=ask.quantity,
+        price=_limit_price(symbol, ask),
+        time_in_force=_TIME_IN_FORCE[state.plan.execution.entry],
+        expires_ms=deadline_ms(state, intent),
+        decision_price=ask.price,
+    )
+
+
+def _market(state: State, *, cross: bool) -> bool:
+    return cross or state.plan.execution.entry == "market"
+
+
+def _limit_price(symbol: SymbolState, ask: Ask) -> Decimal:
+    if symbol.instrument is None:
+        return ask.price
+    # A close off the tick grid (filters changed) is rounded away from the market, never through it.
+    return symbol.instrument.floor_price(ask.price) if ask.side is Side.BUY else symbol.instrument.ceil_price(ask.price)
+
+
+def _size(state: State, symbol: SymbolState, price: Decimal) -> Sizing:
+    if symbol.instrument is None or symbol.strategy is None:
+        return Sizing(ZERO, ZERO, price, ZERO)
+    sizings = [size(symbol.instrument, symbol.strategy.notional, price, market=False)]
+    if state.plan.execution.entry == "market" or state.plan.execution.on_ttl == "cross":
+        sizings.append(size(symbol.instrument, symbol.strategy.notional, price, market=True))
+    return min(sizings, key=lambda each: each.quantity)
+
+
+def _untimely(state: State, symbol: SymbolState, candle: Candle) -> Refusal | None:
+    late_ms = state.now_ms - candle.close_time
+    if late_ms >= MINUTE_MS:
+        return Refusal(STALE_SIGNAL, f"the candle closed {late_ms} ms ago", candle.close_time + MINUTE_MS)
+    if symbol.last_reduced_ms >= candle.open_time:
+        return Refusal(EXIT_IN_CANDLE, "an exit or stop filled during this candle", candle.close_time + MINUTE_MS)
+    if symbol.intents:
+        return Refusal(STOP_PENDING, "the stop of the last position is not yet proven ended")
+    return None
+
+
+def _unfit(state: State, symbol: SymbolState, ask: Ask, *, market: bool | None = None) -> Refusal | None:
+    if symbol.instrument is None:
+        return Refusal("no_instrument", f"{symbol.symbol} has no contract filters")
+    if symbol.instrument.status != "TRADING":
+        return Refusal("not_trading", f"{symbol.symbol} is {symbol.instrument.status}")
+    if market is None:
+        market = state.plan.execution.entry == "market"
+    open_orders = sum(1 for row in symbol.orders.values() if not row.state.is_final)
+    price = ask.price if market else _limit_price(symbol, ask)
+    complaint = symbol.instrument.refusal(ask.quantity, price, market=market, side=ask.side, open_orders=open_orders)
+    return Refusal(complaint.filter.lower(), complaint.message) if complaint else None
+
+
+def _unpaced_refusal(assessment: Assessment) -> Refusal | None:
+    for reason, verdict in assessment.verdicts.items():
+        if verdict != PASSED and reason not in PACING:
+            return Refusal(reason, verdict)
+    return None
+
+
+def _decision(
+    symbol: SymbolState, decision_id: str, ask: Ask, sizing: Sizing | None, assessment: Assessment
+) -> Decision:
+    decision = audit.decision(symbol, decision_id, "enter", ask.side, "signal")
+    return replace(
+        decision,
+        price=ask.price,
+        quantity=ask.quantity,
+        gates=audit.text_of(assessment.verdicts),
+        sizing=audit.text_of(sizing.inputs() if sizing else {}),
+    )
+
+
+def _refuse(state: State, decision: Decision, refusal: Refusal) -> None:
+    inputs = audit.decode(decision.gates) | {refusal.reason: refusal.detail}
+    refused = replace(decision, action="refuse", reason=refusal.reason, retry_ms=refusal.retry_ms)
+    audit.decide(state, replace(refused, gates=audit.text_of(inputs)))

@@ -1,0 +1,89 @@
+"""The account as the exchange shows it against our books: what is missing is looked up, what differs is read again."""
+
+from decimal import Decimal
+from typing import Final
+
+from bot.domain.account import AccountSnapshot
+from bot.domain.events import SnapshotTaken
+from bot.domain.money import ZERO, plain
+from bot.domain.order import OrderState
+from bot.trading import audit, equity, fills, ledger, orders, stops
+from bot.trading.state import UNRECONCILED, State, awaits_answer
+
+_MOST_TRIES: Final = 5
+_LOST_IF_NOT_SHOWN: Final = frozenset({OrderState.RESTING, OrderState.PARTIALLY_FILLED, OrderState.CANCELLING})
+
+
+def compare(state: State, event: SnapshotTaken) -> None:
+    """Take a snapshot: open the books with it, or hold them against it."""
+    first, state.adopted, state.reconcile_asked = not state.adopted, True, False
+    state.touch_all()
+    if not state.opened:
+        ledger.open_books(state, event.snapshot.wallets, event.from_ms)
+    _take_orders(state, event.snapshot)
+    _look_up_what_is_missing(state, event.snapshot, first=first)
+    differences = [*_wallet_differences(state, event.snapshot), *_position_differences(state, event.snapshot)]
+    if differences:
+        _disagree(state, differences)
+    else:
+        _agree(state)
+    equity.judge(state)
+
+
+def _take_orders(state: State, snapshot: AccountSnapshot) -> None:
+    for report in snapshot.open_orders:
+        orders.update(state, report, None)
+    for algo in snapshot.open_algo_orders:
+        stops.update(state, algo)
+
+
+def _look_up_what_is_missing(state: State, snapshot: AccountSnapshot, *, first: bool) -> None:
+    shown = {(each.symbol, each.client_order_id) for each in snapshot.open_orders}
+    shown_algos = {(each.symbol, each.client_algo_id) for each in snapshot.open_algo_orders}
+    for symbol in state.by_symbol.values():
+        for row in tuple(symbol.orders.values()):
+            if (symbol.symbol, row.client_order_id) not in shown and _is_missing(row.state, first=first):
+                orders.look_up(state, symbol, row)
+        for algo in tuple(symbol.algos.values()):
+            if (symbol.symbol, algo.client_algo_id) not in shown_algos and _is_missing(algo.state, first=first):
+                stops.look_up(state, symbol, algo)
+
+
+def _is_missing(state: OrderState, *, first: bool) -> bool:
+    """Say whether an open order should have been shown. One being sent in this life is answered by its request."""
+    return state in _LOST_IF_NOT_SHOWN or (first and (awaits_answer(state) or state is OrderState.UNKNOWN))
+
+
+def _wallet_differences(state: State, snapshot: AccountSnapshot) -> list[str]:
+    assets = sorted(set(state.wallets) | set(snapshot.wallets))
+    pairs = ((asset, state.wallets.get(asset, ZERO), snapshot.wallets.get(asset, ZERO)) for asset in assets)
+    return [_difference(asset, ours, theirs) for asset, ours, theirs in pairs if ours != theirs]
+
+
+def _position_differences(state: State, snapshot: AccountSnapshot) -> list[str]:
+    theirs = {each.symbol: each.quantity for each in snapshot.positions if each.quantity}
+    ours = {each.symbol: each.track.quantity for each in state.by_symbol.values() if each.track.quantity}
+    symbols = sorted(set(ours) | set(theirs))
+    pairs = ((symbol, ours.get(symbol, ZERO), theirs.get(symbol, ZERO)) for symbol in symbols)
+    return [_difference(symbol, mine, other) for symbol, mine, other in pairs if mine != other]
+
+
+def _difference(name: str, ours: Decimal, theirs: Decimal) -> str:
+    return f"{name}: books {plain(ours)}, exchange {plain(theirs)}"
+
+
+def _agree(state: State) -> None:
+    state.reconcile_tries = 0
+    state.reconciled = True
+    audit.close_incident(state, UNRECONCILED, "")
+    for symbol in state.by_symbol.values():
+        fills.verify(state, symbol)
+
+
+def _disagree(state: State, differences: list[str]) -> None:
+    state.reconcile_tries += 1
+    if state.reconcile_tries < _MOST_TRIES:
+        state.ask_reconcile("; ".join(differences))
+        return
+    state.reconciled = False
+    audit.open_incident(state, UNRECONCILED, "", audit.CRITICAL, "; ".join(differences))

@@ -1,0 +1,287 @@
+"""Everything the core knows between two events, and what one event makes it record and ask for."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from msgspec import Struct
+
+from bot.domain.account import LeverageBracket
+from bot.domain.commands import Command, Reconcile, Record
+from bot.domain.fill import Fill
+from bot.domain.instrument import Instrument
+from bot.domain.money import ZERO
+from bot.domain.order import OrderState, Purpose, Side
+from bot.domain.records import AlgoOrderRow, CommandRow, Incident, Intent, OrderRow, Row, TradeRow
+from bot.trading.keys import key_of
+from bot.trading.limits import CorePlan
+from bot.trading.positions import Track
+from bot.trading.risk import Risk, bracket_cap
+from bot.trading.rule import Exposure
+from bot.trading.strategy import Strategy, Verdict
+
+UNRECONCILED = "unreconciled"
+PAUSED = "paused"
+
+
+class Halt(Struct, frozen=True, gc=False):
+    """Why entries are stopped until a person resumes, as kept in the risk states. An ended one is not active."""
+
+    detail: str
+    since_ms: int
+    active: bool = True
+
+
+@dataclass(slots=True)
+class SymbolState:
+    """One symbol: its market, its orders, its position. Foreign symbols have no strategy.
+
+    `fills` are kept from `base` on, in trade id order, so that a late one can be put in its place. Orders of ours are
+    keyed by client order id, others by `#order_id`. `stop_id` is the stop that is meant to protect the position.
+    """
+
+    symbol: str
+    strategy: Strategy | None = None
+    instrument: Instrument | None = None
+    last_close: Decimal = ZERO
+    verdict: Verdict | None = None
+    verdict_ms: int = 0
+    volatile_until_ms: int = 0
+
+    base: Track = field(default_factory=Track)
+    track: Track = field(default_factory=Track)
+    fills: list[Fill] = field(default_factory=list)
+    trade_ids: dict[int, None] = field(default_factory=dict)
+    forgotten_trade_id: int = 0
+    executed: dict[int, Decimal] = field(default_factory=dict)
+    funding: Decimal = ZERO
+    last_reduced_ms: int = 0
+    last_trade: TradeRow | None = None
+    last_exit_order_id: int = 0
+    unverified: bool = False
+    entry_decisions: dict[int, str] = field(default_factory=dict)
+
+    intents: dict[str, Intent] = field(default_factory=dict)
+    orders: dict[str, OrderRow] = field(default_factory=dict)
+    order_keys: dict[int, str] = field(default_factory=dict)
+    algos: dict[str, AlgoOrderRow] = field(default_factory=dict)
+    retry_ms: dict[str, int] = field(default_factory=dict)
+    cancels: dict[str, int] = field(default_factory=dict)
+    refreshing: bool = False
+    fills_due_ms: int = 0
+
+    stop_id: str = ""
+    stop_basis: Decimal = ZERO
+    stop_after_ms: int = 0
+    stops_lost: int = 0
+
+    wake_ms: int | None = None
+
+    def open_intent(self, purpose: Purpose) -> Intent | None:
+        """Return the intent of this purpose that still wants something."""
+        return next((each for each in self.intents.values() if each.purpose is purpose and is_open(each)), None)
+
+    def attempts(self, intent: Intent) -> list[OrderRow]:
+        """Return the intent's order attempts, first to last."""
+        return [row for row in self.orders.values() if row.intent_id == intent.intent_id]
+
+    def executed_of(self, row: OrderRow) -> Decimal:
+        """Return what is known to be executed: by report or by booked fills, whichever knows more."""
+        return max(row.report.executed_quantity, self.booked(row))
+
+    def booked(self, row: OrderRow) -> Decimal:
+        """Return what of the order has been booked as fills."""
+        return self.executed.get(row.report.order_id, ZERO) if row.report.order_id else ZERO
+
+    def settled(self, row: OrderRow) -> bool:
+        """Return whether the order is proven ended and every fill of it is booked."""
+        return row.state.is_final and self.booked(row) >= row.report.executed_quantity
+
+    def exposure(self) -> Exposure:
+        """Return what is held and may come to be held (see `Standing`)."""
+        pending = {Side.BUY: ZERO, Side.SELL: ZERO}
+        for row in self.orders.values():
+            if row.report.reduce_only or row.report.algo_id:
+                continue
+            wanted = row.report.executed_quantity if row.state.is_final else row.report.quantity
+            pending[row.report.side] += max(ZERO, wanted - self.booked(row))
+        return Exposure(self.track.quantity, pending[Side.BUY], pending[Side.SELL])
+
+    def live_algos(self) -> list[AlgoOrderRow]:
+        """Return conditional orders not proven ended."""
+        return [row for row in self.algos.values() if not row.state.is_final]
+
+    @property
+    def mark(self) -> Decimal:
+        """Return the price at which the position is valued: the last close, before the first one the entry."""
+        return self.last_close or self.track.entry_price
+
+    @property
+    def under_way(self) -> bool:
+        """Return whether an entry or exit has not yet come to its end."""
+        return any(intent.purpose is not Purpose.STOP for intent in self.intents.values())
+
+    @property
+    def busy(self) -> bool:
+        """Return whether anything of ours is open here, so that it has to be looked after."""
+        return bool(self.track.quantity or self.intents or self.live_algos())
+
+
+@dataclass(slots=True)
+class State:
+    """The whole core. Satisfies `Standing`, so that rules read it directly."""
+
+    plan: CorePlan
+    instance: str
+    risk: Risk
+    caps: dict[str, Decimal]
+    traded: tuple[str, ...]
+    by_symbol: dict[str, SymbolState]
+    margin_asset: str
+    now_ms: int = 0
+    wallets: dict[str, Decimal] = field(default_factory=dict)
+    opened: bool = False
+    adopted: bool = False
+    reconciled: bool = False
+    reconcile_tries: int = 0
+    reconcile_asked: bool = False
+    gates: dict[tuple[str, str], str] = field(default_factory=dict)
+    halted: dict[tuple[str, str], Halt] = field(default_factory=dict)
+    funding_keys: dict[tuple[str, str, int], None] = field(default_factory=dict)
+    transfer_keys: dict[tuple[str, int, str, str, Decimal], None] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    alerted: dict[str, None] = field(default_factory=dict)
+    requests: dict[str, CommandRow] = field(default_factory=dict)
+    boundary_ms: int = 0
+    boundary_closed: set[str] = field(default_factory=set)
+    boundary_judged: bool = True
+    peak_equity: Decimal = ZERO
+    last_decision_ms: int = 0
+    touched: dict[str, None] = field(default_factory=dict)
+    rows: dict[tuple[object, ...], Row] = field(default_factory=dict)
+    commands: list[Command] = field(default_factory=list)
+
+    # What one event asks for
+
+    def record(self, row: Row) -> None:
+        """Write this row with the others of this event; a row of the same key is replaced."""
+        self.rows[key_of(row)] = row
+
+    def record_all(self, rows: Iterable[Row]) -> None:
+        """Write these rows."""
+        for row in rows:
+            self.record(row)
+
+    def ask(self, command: Command) -> None:
+        """Send this command once the rows are written."""
+        self.commands.append(command)
+
+    def ask_reconcile(self, reason: str) -> None:
+        """Have history and account read again, once until the next snapshot."""
+        if not self.reconcile_asked:
+            self.reconcile_asked = True
+            self.ask(Reconcile(reason))
+
+    def drain(self) -> list[Command]:
+        """Return and forget what this event asked for: records first."""
+        if not self.rows and not self.commands:
+            return []
+        drained: list[Command] = [*map(Record, self.rows.values()), *self.commands]
+        self.rows, self.commands = {}, []
+        return drained
+
+    def symbol_state(self, symbol: str) -> SymbolState:
+        """Return the symbol's state, marking it to be looked after at the end of this event."""
+        state = self.by_symbol.get(symbol)
+        if state is None:
+            state = self.by_symbol[symbol] = SymbolState(symbol)
+        self.touched[symbol] = None
+        return state
+
+    def touch_all(self) -> None:
+        """Have every symbol looked after at the end of this event."""
+        self.touched |= dict.fromkeys(self.by_symbol)
+
+    # Standing: what rules read
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """Return the traded symbols, and any other that has a position."""
+        return (*self.traded, *(each for each in self._foreign() if self.by_symbol[each].track.quantity))
+
+    @property
+    def wallet(self) -> Decimal:
+        """Return the wallet of the margin asset."""
+        return self.wallets.get(self.margin_asset, ZERO)
+
+    @property
+    def unrealized(self) -> Decimal:
+        """Return unrealized profit at the last closes."""
+        return sum((each.track.unrealized(each.mark) for each in self.by_symbol.values() if each.track.quantity), ZERO)
+
+    @property
+    def equity(self) -> Decimal:
+        """Return wallet + unrealized profit at the last closes."""
+        return self.wallet + self.unrealized
+
+    @property
+    def conditional_orders(self) -> int:
+        """Return conditional orders in use or reserved (see `Standing`)."""
+        return sum(len(each.live_algos()) + _reserved(each) for each in self.by_symbol.values())
+
+    def exposure(self, symbol: str) -> Exposure:
+        """Return what the symbol holds and may come to hold."""
+        return self.by_symbol[symbol].exposure()
+
+    def last_close(self, symbol: str) -> Decimal:
+        """Return the last closed candle's close, 0 before the first."""
+        return self.by_symbol[symbol].last_close
+
+    def closed_gates(self, symbol: str) -> Mapping[str, str]:
+        """Return the closed gates that concern the symbol."""
+        closed = {gate: detail for (gate, where), detail in self.gates.items() if where in {"", symbol}}
+        if not self.reconciled:
+            closed.setdefault(UNRECONCILED, "account and books have not been found equal yet")
+        return closed
+
+    def halts(self, symbol: str) -> Mapping[str, str]:
+        """Return halts and pauses that concern the symbol."""
+        return {reason: halt.detail for (reason, where), halt in self.halted.items() if where in {"", symbol}}
+
+    def volatility_pause_until_ms(self, symbol: str) -> int:
+        """Return until when a volatility breach pauses entries."""
+        return self.by_symbol[symbol].volatile_until_ms
+
+    def largest_notional(self, symbol: str) -> Decimal:
+        """Return the largest position notional the brackets allow at the configured leverage."""
+        return self.caps.get(symbol, ZERO)
+
+    def _foreign(self) -> Iterator[str]:
+        return (each for each in self.by_symbol if each not in self.traded)
+
+
+def is_open(intent: Intent) -> bool:
+    """Return whether the intent still wants something."""
+    return intent.state == "open"
+
+
+def caps_by_symbol(brackets: Iterable[LeverageBracket], symbols: Iterable[str], leverage: int) -> dict[str, Decimal]:
+    """Return each symbol's largest notional at this leverage."""
+    rows = tuple(brackets)
+    return {symbol: bracket_cap(rows, symbol, leverage) for symbol in symbols}
+
+
+def _reserved(state: SymbolState) -> int:
+    entering = any(
+        row.intent_id and not row.state.is_final and not row.report.reduce_only and not row.report.algo_id
+        for row in state.orders.values()
+    )
+    return int(entering and not state.live_algos())
+
+
+_LIVE_BEFORE_ANSWER = frozenset({OrderState.INTENDED, OrderState.SENT})
+
+
+def awaits_answer(state: OrderState) -> bool:
+    """Return whether the exchange has not yet answered the request that made the order."""
+    return state in _LIVE_BEFORE_ANSWER
