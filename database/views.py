@@ -152,7 +152,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class OrderChain:
-    """Everything that led to an order and came of it, for `act why`. None and empty = not in the books; without order and algo_order the name is unknown."""
+    """Everything that led to an order and came of it, for `act why`. None and empty = not in the books.
+
+    With neither order nor algo_order the name is unknown.
+    """
 
     order: OrderRow | None = None
     algo_order: AlgoOrderRow | None = None
