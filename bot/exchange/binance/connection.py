@@ -56,6 +56,9 @@ class _Life:
         self.why = self.why or why or "closed"
         self.ended.set()
 
+    def mute(self) -> None:
+        self.why = self.why or "closed by us"
+
 
 class KeptConnection:
     """Keeps at most one socket open for a link, from `run` until its task is cancelled."""
@@ -111,9 +114,9 @@ class KeptConnection:
             await life.ended.wait()
         finally:
             self._life = None
-            life.end("closed by us")
+            life.mute()
             socket.close()
-            self._link.lost(life.why)
+        self._link.lost(life.why)
         return life.why
 
     async def _greet(self, life: _Life, socket: Socket) -> None:
