@@ -91,11 +91,11 @@ class Position:
 class Account:
     """The wallets by asset and the positions by symbol of the one account."""
 
-    def __init__(self, opening: Mapping[str, Decimal], margin_assets: Mapping[str, str]) -> None:
+    def __init__(self, opening: Mapping[str, Decimal], margin_assets: Mapping[str, str], opened_ms: int = 0) -> None:
         self.opening = dict(opening)
         self.wallets = dict(opening)
         self.positions = {symbol: Position(symbol, asset) for symbol, asset in margin_assets.items()}
-        self.updated_ms = 0
+        self.updated_ms = opened_ms
         for asset in margin_assets.values():
             self.wallets.setdefault(asset, ZERO)
 

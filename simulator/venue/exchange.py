@@ -86,7 +86,7 @@ class Exchange:
         self._state = State(
             now_ms=start_ms,
             markets=markets,
-            account=Account(opening, margin_assets),
+            account=Account(opening, margin_assets, start_ms),
             fees=Fees(maker_fee, taker_fee),
             latency=latency or NoLatency(),
             funding=funding or ConstantFunding(),
