@@ -114,3 +114,7 @@ class Engine:
     def view(self) -> View:
         """Return the core as it stands, for heartbeat, equity points and evaluations."""
         return show.view(self._state)
+
+    def capital_complaint(self) -> str:
+        """Say why a configured symbol could never trade with the present equity, empty = all can."""
+        return show.capital_complaint(self._state)

@@ -8,6 +8,7 @@ from bot.domain.records import OrderRow
 from bot.trading import audit, converge, exits
 from bot.trading.positions import divide
 from bot.trading.rule import Usage
+from bot.trading.sizing import hopeless
 from bot.trading.state import UNRECONCILED, State, SymbolState
 from bot.trading.strategy import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, Verdict
 from bot.trading.view import EvaluationView, GateView, HaltView, OrderView, PositionView, SymbolWatch, View, Watch
@@ -122,3 +123,15 @@ def _evaluation(symbol: SymbolState, verdict: Verdict) -> EvaluationView:
         verdict=", ".join(words) or verdict.why or "no signal",
         inputs=audit.text_of(verdict.inputs),
     )
+
+
+def capital_complaint(state: State) -> str:
+    """Return the first symbol's reason why its position size cannot work with this equity, empty = all can."""
+    for symbol in state.by_symbol.values():
+        strategy, instrument = symbol.strategy, symbol.instrument
+        if strategy is None or instrument is None or not symbol.last_close:
+            continue
+        complaint = hopeless(instrument, strategy.notional, symbol.last_close, state.equity, state.plan.risk)
+        if complaint:
+            return complaint
+    return ""

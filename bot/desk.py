@@ -1,0 +1,383 @@
+"""What people read and ask from the command line. Reads the tables; asks by rows in the people's file."""
+
+import argparse
+import getpass
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bot.domain.errors import ConfigurationError, GiveUp
+from bot.domain.money import plain
+from bot.runtime import heartbeat
+from bot.runtime.clock import SystemClock
+from bot.runtime.lock import home_lock
+from bot.settings import Settings, home, load
+from database import backup
+from database import ledger as books
+from database.desk import DeskWriter
+from database.queries import Queries
+from database.schema import upgrade
+from database.session import act_url, desk_url
+
+HEALTHY = frozenset({"running", "paused", "reconciling", "starting"})
+
+
+class _Desk:
+    """The files of one home."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.home = Path(options.home).resolve() if options.home else home()
+        self.settings: Settings = load(self.home)
+        self.act_url = self.settings.database.url or act_url(self.home / "status")
+        self.desk_url = self.settings.database.desk_url or desk_url(self.home / "status")
+
+    def queries(self) -> Queries:
+        return Queries(self.act_url, self.desk_url)
+
+    def beat(self) -> dict[str, Any]:
+        return heartbeat.read(self.home / "status" / "heartbeat.json")
+
+
+def _parser(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"act {name}", description=purpose, epilog=f"example: {example}")
+    parser.add_argument(
+        "--home", default="", help="folder with act.toml, status/ and logs/ (default ACT_HOME, else here)"
+    )
+    return parser
+
+
+# reading
+
+
+def health(argv: list[str]) -> int:
+    """Exit 0 while the heartbeat is fresh and the bot is well, else 1."""
+    parser = _parser("health", "Judge the heartbeat by its age and state.", "act health --max-age 10")
+    parser.add_argument(
+        "--max-age", type=float, default=heartbeat.DEAD_SECONDS, metavar="SECONDS", help="default %(default)g"
+    )
+    options = parser.parse_args(argv)
+    folder = Path(options.home).resolve() if options.home else home()
+    try:
+        beat = heartbeat.read(folder / "status" / "heartbeat.json")
+    except (OSError, ValueError) as error:
+        print(f"dead: there is no heartbeat in {folder / 'status'} ({error}). Start the bot with act run.")
+        return 1
+    age = heartbeat.age_seconds(beat, datetime.now(UTC))
+    print(f"{beat['state']}, {age:.1f} s old{': ' + beat['reason'] if beat.get('reason') else ''}")
+    return int(age > options.max_age or beat["state"] not in HEALTHY)
+
+
+def status(argv: list[str]) -> int:
+    """Print how the bot stands."""
+    parser = _parser("status", "How the bot stands, by its heartbeat and tables.", "act status --json")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    options = parser.parse_args(argv)
+    desk = _Desk(options)
+    try:
+        beat = desk.beat()
+    except (OSError, ValueError):
+        beat = {"state": "stopped", "reason": "there is no heartbeat"}
+    queries = desk.queries()
+    positions, orders = queries.open_positions(), queries.open_orders()
+    if options.json:
+        print(_json({"heartbeat": beat, "positions": positions, "orders": orders}))
+        return 0
+    print(f"[{str(beat.get('mode', '?')).upper()}] {beat['state']} {beat.get('reason', '')}".rstrip())
+    if "ts" in beat:
+        age = heartbeat.age_seconds(beat, datetime.now(UTC))
+        print(f"heartbeat {age:.1f} s old, equity {beat.get('equity', '?')}, today {beat.get('day_pnl', '?')}")
+    _table(
+        ("SYMBOL", "SIDE", "QUANTITY", "ENTRY", "STOP", "STOP RESTS"),
+        [
+            (
+                p.symbol,
+                "LONG" if p.quantity > 0 else "SHORT",
+                plain(abs(p.quantity)),
+                plain(p.entry_price),
+                plain(p.stop_price),
+                "yes" if p.stop_rests else "NO",
+            )
+            for p in positions
+        ],
+        "no open positions",
+    )
+    _table(
+        ("SYMBOL", "ORDER", "SIDE", "QUANTITY", "FILLED", "PRICE", "ATTEMPT", "STATE"),
+        [
+            (
+                o.symbol,
+                o.client_order_id,
+                o.side.value,
+                plain(o.quantity),
+                plain(o.executed_quantity),
+                plain(o.price),
+                f"{o.attempt}/5",
+                o.state.value,
+            )
+            for o in orders
+        ],
+        "no open orders",
+    )
+    return 0
+
+
+def ledger(argv: list[str]) -> int:
+    """Print the books as canonical JSON, or compare them with a file: exit 0 equal, 1 different."""
+    parser = _parser("ledger", "The books, from the bot's own database alone.", "act ledger --diff exchange.json")
+    parser.add_argument("--diff", default="", metavar="FILE", help="print the first 20 differing rows instead")
+    options = parser.parse_args(argv)
+    ours = books.canonical(_Desk(options).act_url)
+    if not options.diff:
+        sys.stdout.buffer.write(ours)
+        sys.stdout.buffer.flush()
+        return 0
+    try:
+        theirs = Path(options.diff).read_bytes()
+        rows = books.difference(ours, theirs)
+    except (OSError, GiveUp) as error:
+        raise ConfigurationError(f"{options.diff} is not a ledger that can be compared: {error}") from error
+    for row in rows:
+        print(row)
+    return int(ours != theirs)
+
+
+def why(argv: list[str]) -> int:
+    """Print what led to an order."""
+    parser = _parser("why", "The chain behind an order: signal, decision, intent, attempts, fills.", "act why 4711")
+    parser.add_argument("order", help="order id or client order id")
+    options = parser.parse_args(argv)
+    chain = _Desk(options).queries().order_chain(options.order)
+    if chain.order is None and chain.algo_order is None:
+        print(f"act: no order {options.order!r} in the books. See act orders.", file=sys.stderr)
+        return 1
+    print(_json(chain))
+    return 0
+
+
+def trades(argv: list[str]) -> int:
+    """Print completed round trips."""
+    rows, as_json = _listed("trades", "Completed round trips, newest first.", argv, lambda q, n, s: q.trades(n, s))
+    if as_json:
+        print(_json(rows))
+        return 0
+    _table(
+        ("SYMBOL", "TRIP", "SIDE", "QUANTITY", "ENTRY", "EXIT", "FEES", "FUNDING", "PNL", "REASON", "ENDED"),
+        [
+            (
+                t.symbol,
+                t.trip,
+                t.side,
+                plain(t.quantity),
+                plain(t.entry_price),
+                plain(t.exit_price),
+                plain(t.fees),
+                plain(t.funding),
+                plain(t.pnl),
+                t.exit_reason,
+                _utc(t.exit_ms),
+            )
+            for t in rows
+        ],
+        "no completed trades yet",
+    )
+    return 0
+
+
+def decisions(argv: list[str]) -> int:
+    """Print decisions."""
+    rows, as_json = _listed(
+        "decisions", "What was decided, taken or refused, newest first.", argv, lambda q, n, s: q.decisions(n, s)
+    )
+    if as_json:
+        print(_json(rows))
+        return 0
+    _table(
+        ("TIME", "SYMBOL", "ACTION", "SIDE", "PRICE", "QUANTITY", "REASON"),
+        [(_utc(d.at_ms), d.symbol, d.action, d.side.value, plain(d.price), plain(d.quantity), d.reason) for d in rows],
+        "no decisions yet: the strategy has given no signal",
+    )
+    return 0
+
+
+def orders(argv: list[str]) -> int:
+    """Print orders."""
+    rows, as_json = _listed("orders", "Orders, newest first.", argv, lambda q, n, s: q.orders(n, s))
+    if as_json:
+        print(_json(rows))
+        return 0
+    _table(
+        ("CREATED", "SYMBOL", "ORDER ID", "CLIENT ORDER ID", "SIDE", "TYPE", "QUANTITY", "FILLED", "PRICE", "STATE"),
+        [
+            (
+                _utc(o.created_ms),
+                o.symbol,
+                o.report.order_id,
+                o.client_order_id,
+                o.report.side.value,
+                o.report.type,
+                plain(o.report.quantity),
+                plain(o.report.executed_quantity),
+                plain(o.report.price),
+                o.state.value,
+            )
+            for o in rows
+        ],
+        "no orders yet",
+    )
+    return 0
+
+
+def _listed(name: str, purpose: str, argv: list[str], read: Any) -> tuple[Sequence[Any], bool]:
+    parser = _parser(name, purpose, f"act {name} --symbol BTCUSDT --limit 20")
+    parser.add_argument("--symbol", default="", help="only this one")
+    parser.add_argument("--limit", type=int, default=50, help="how many (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    options = parser.parse_args(argv)
+    return read(_Desk(options).queries(), options.limit, options.symbol.upper()), options.json
+
+
+# asking
+
+
+def pause(argv: list[str]) -> int:
+    """Ask the bot to open nothing new."""
+    return _ask(_parser("pause", "Open nothing new; stops and exits go on.", "act pause").parse_args(argv), "pause", {})
+
+
+def resume(argv: list[str]) -> int:
+    """Ask the bot to trade again."""
+    parser = _parser("resume", "Trade again after a pause or halt.", "act resume --clear drawdown")
+    parser.add_argument(
+        "--clear", default="", metavar="RULE", help="lift the halt of this rule; recorded with your name"
+    )
+    options = parser.parse_args(argv)
+    kill = (Path(options.home).resolve() if options.home else home()) / "status" / "KILL"
+    kill.unlink(missing_ok=True)
+    return _ask(options, "resume", {"clear": options.clear} if options.clear else {})
+
+
+def flatten(argv: list[str]) -> int:
+    """Ask the bot to close positions."""
+    parser = _parser("flatten", "Close positions at market.", "act flatten --symbol BTCUSDT --yes")
+    parser.add_argument("--symbol", default="", help="only this one (default all)")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    options = parser.parse_args(argv)
+    what = options.symbol.upper() or "every position"
+    if not options.yes and not _confirmed(f"Close {what} at market? Type flatten: ", "flatten"):
+        print("nothing was asked")
+        return 1
+    return _ask(options, "flatten", {"symbol": options.symbol.upper()} if options.symbol else {})
+
+
+def halt(argv: list[str]) -> int:
+    """Stop entries within a second, by a file that works even when the database does not."""
+    options = _parser(
+        "halt", "Stop entries at once: writes status/KILL. act resume removes it.", "act halt"
+    ).parse_args(argv)
+    folder = (Path(options.home).resolve() if options.home else home()) / "status"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "KILL").write_text(f"{getpass.getuser()} {datetime.now(UTC).isoformat()}\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{folder / 'KILL'} cannot be written: {error.strerror}. Check its owner.") from error
+    print(f"{folder / 'KILL'} written: no entries until act resume. Stops and exits go on.")
+    return 0
+
+
+def _ask(options: argparse.Namespace, command: str, arguments: dict[str, str]) -> int:
+    desk = _Desk(options)
+    clock = SystemClock()
+    request_id = f"{clock.wall_ms()}-{clock.token(6)}"
+    DeskWriter(desk.desk_url).ask(request_id, getpass.getuser(), command, arguments, clock.wall_ms())
+    print(
+        f"asked: {command} {arguments or ''}".rstrip()
+        + f" (request {request_id}). A running bot answers within a second: act status."
+    )
+    return 0
+
+
+def _confirmed(question: str, word: str) -> bool:
+    try:
+        return input(question).strip() == word
+    except EOFError:
+        return False
+
+
+# keeping
+
+
+def config(argv: list[str]) -> int:
+    """Show or check the configuration."""
+    parser = _parser(
+        "config", "The configuration as the bot would read it; secrets never stand in it.", "act config check"
+    )
+    parser.add_argument("what", choices=["show", "check"])
+    options = parser.parse_args(argv)
+    settings = _Desk(options).settings
+    if options.what == "show":
+        print(json.dumps(json.loads(settings.resolved()), indent=2, sort_keys=True))
+        return 0
+    settings.core_plan("")
+    print(f"the configuration is good ({len(settings.symbols)} symbols, hash {settings.config_hash()})")
+    return 0
+
+
+def db(argv: list[str]) -> int:
+    """Upgrade, back up or restore the database."""
+    parser = _parser("db", "Keep the database.", "act db backup /backups/act-today")
+    parser.add_argument("what", choices=["upgrade", "backup", "restore"])
+    parser.add_argument("folder", nargs="?", default="", help="where the backup is written to, or read from")
+    options = parser.parse_args(argv)
+    if options.what != "upgrade" and not options.folder:
+        parser.error(f"{options.what} needs a folder")
+    desk = _Desk(options)
+    match options.what:
+        case "upgrade":
+            with home_lock(desk.home):
+                upgrade(desk.act_url, desk.desk_url, SystemClock())
+            print("the database has the newest shape")
+        case "backup":
+            backup.backup(desk.act_url, desk.desk_url, Path(options.folder))
+            print(f"backed up to {options.folder}, verified")
+        case _:
+            with home_lock(desk.home):
+                backup.restore(desk.act_url, desk.desk_url, Path(options.folder), SystemClock())
+            print(f"restored from {options.folder}; the replaced files were kept beside it")
+    return 0
+
+
+# printing
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=_plain, indent=2)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
+    return plain(value) if hasattr(value, "quantize") else str(value)
+
+
+def _utc(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
+    texts = [[str(cell) for cell in row] for row in rows]
+    if not texts:
+        print(empty)
+        return
+    limit = shutil.get_terminal_size((200, 24)).columns
+    widths = [max(len(row[place]) for row in [list(heads), *texts]) for place in range(len(heads))]
+    for row in [list(heads), *texts]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()[:limit])
