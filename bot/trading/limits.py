@@ -25,7 +25,7 @@ class ExecutionRules:
 
 @dataclass(frozen=True, slots=True)
 class RiskLimits:
-    """Limits that refuse an entry or halt the bot: `[risk]`. Amounts in USDT; None = off."""
+    """Limits that refuse an entry or halt the bot: `[risk]`. Amounts in USDT."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
