@@ -1,0 +1,79 @@
+"""Weights, order counts and bans: never over the limit, exits before entries."""
+
+import pytest
+from support.clocks import TestClock
+
+from bot.exchange.binance.budget import Budget
+from bot.exchange.binance.decode import WireRateLimit
+
+
+def a_budget(seconds=1_000.0) -> tuple[Budget, TestClock]:
+    clock = TestClock(seconds)
+    return Budget(clock), clock
+
+
+def test_used_weight_is_what_the_exchange_counted_and_ends_with_the_minute():
+    budget, clock = a_budget(960)
+    budget.note_headers({"X-MBX-USED-WEIGHT-1M": "1000"})
+    assert budget.used_weight == 1_000
+    clock.seconds = 1_020
+    assert budget.used_weight == 0
+
+
+def test_routine_reads_stop_before_urgent_ones_do():
+    budget, _ = a_budget(960)
+    budget.note_headers({"x-mbx-used-weight-1m": "1500"})
+    assert budget.read_delay(essential=False) == 60
+    assert budget.read_delay(essential=True) == 0
+    budget.note_headers({"x-mbx-used-weight-1m": "1920"})
+    assert budget.read_delay(essential=True) == 60
+
+
+def test_entries_stop_before_exits_do():
+    budget, _ = a_budget(960)
+    budget.note_headers({"X-MBX-ORDER-COUNT-10S": "180", "X-MBX-ORDER-COUNT-1M": "180"})
+    assert budget.order_delay(reducing=False) == 10
+    assert budget.order_delay(reducing=True) == 0
+    budget.note_headers({"X-MBX-ORDER-COUNT-10S": "240"})
+    assert budget.order_delay(reducing=True) == 10
+
+
+def test_counts_of_the_websocket_api_count_too_and_minus_one_says_nothing():
+    budget, _ = a_budget(960)
+    budget.note_counts(
+        [WireRateLimit("ORDERS", "SECOND", 10, 300, 200), WireRateLimit("REQUEST_WEIGHT", "MINUTE", 1, -1, -1)]
+    )
+    assert budget.order_delay(reducing=False) == 10
+    assert budget.used_weight == 0
+
+
+def test_published_limits_replace_the_assumed_ones():
+    budget, _ = a_budget()
+    budget.learn([WireRateLimit("REQUEST_WEIGHT", "MINUTE", 1, 6_000), WireRateLimit("ORDERS", "SECOND", 10, 100)])
+    assert budget.weight_limit == 6_000
+    budget.note_headers({"X-MBX-ORDER-COUNT-10S": "60"})
+    assert budget.order_delay(reducing=False) > 0
+
+
+def test_a_ban_silences_everything_until_the_time_given():
+    budget, clock = a_budget(1_000)
+    budget.ban(120)
+    assert budget.order_delay(reducing=True) == 120
+    assert budget.read_delay(essential=True) == 120
+    assert budget.banned_until_ms() == 1_120_000
+    clock.seconds = 1_120
+    assert budget.read_delay(essential=True) == 0
+    assert budget.banned_until_ms() == 0
+
+
+def test_a_ban_without_a_time_is_still_a_ban():
+    budget, _ = a_budget()
+    budget.ban(0)
+    assert budget.banned_seconds() == pytest.approx(30)
+
+
+def test_too_many_orders_pauses_entries_only():
+    budget, _ = a_budget()
+    budget.pause_entries(10)
+    assert budget.order_delay(reducing=False) == 10
+    assert budget.order_delay(reducing=True) == 0
