@@ -88,7 +88,7 @@ class ExactReader:
     def margin_assets(self) -> dict[str, str]:
         """Return the asset that each known contract settles in."""
         known = self._connection.execute(select(_INSTRUMENTS.c.symbol, _INSTRUMENTS.c.margin_asset))
-        return dict(known.tuples().all())
+        return dict(known.all())
 
     def _sums(self, kind: type[Struct], by: str, column: str) -> dict[str, Decimal]:
         table = MAPS[kind].table

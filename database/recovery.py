@@ -144,7 +144,7 @@ def _lowest_open(connection: Connection, table: Table, number: Column[int]) -> d
         .where(table.c.state.in_(_OPEN_STATES), number > 0)
         .group_by(table.c.symbol)
     )
-    return dict(still_open.tuples().all())
+    return dict(still_open.all())
 
 
 def _smaller(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
