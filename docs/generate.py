@@ -1,4 +1,4 @@
-"""Writes `docs/commands.md` and `docs/configuration.md` from the program itself: `make docs`.
+"""Writes the pages that repeat what the program says of itself: `make docs`.
 
 With `--check` it writes nothing and exits 1 when a page is not what the program says.
 """
@@ -26,6 +26,7 @@ from bot.app import strategy_class
 from bot.domain.money import plain
 from bot.settings import Settings
 from bot.trading.risk import RULES
+from simulator import faults
 
 FOLDER = Path(__file__).parent
 WIDTH = "100"
@@ -68,7 +69,7 @@ events = { start = "silent", stop = "silent" }
 
 
 def main(arguments: list[str]) -> int:
-    """Write every page, or with `--check` compare; return the exit code."""
+    """Write every such page, or with `--check` compare; return the exit code."""
     os.environ["COLUMNS"] = WIDTH
     if arguments == ["--check"]:
         stale = [name for name, page in PAGES.items() if _present(name) != page()]
@@ -262,7 +263,21 @@ def _table(rows: list[tuple[str, str, str]]) -> str:
     return "\n".join(lines)
 
 
-PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "configuration.md": configuration}
+# simulator.md
+
+
+def simulator() -> str:
+    """Return the simulator's page, its last block replaced by what the faults' module says of itself."""
+    before, marker, _ = _present("simulator.md").partition("<!-- the text below is written by `make docs`")
+    note = f"{marker} from simulator/faults.py -->"
+    return f"{before}{note}\n\n```\n{inspect.getdoc(faults)}\n```\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "configuration.md": configuration,
+    "simulator.md": simulator,
+}
 
 
 if __name__ == "__main__":
