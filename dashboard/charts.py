@@ -13,6 +13,9 @@ CALM = "#5B8DEF"
 MUTED = "#848E9C"
 GRID = "#1E2329"
 TEXT = "#B7BDC6"
+PRICE_PANE_HEIGHT = 500
+ADX_PANE_HEIGHT = 96
+CANDLES_HEIGHT = PRICE_PANE_HEIGHT + ADX_PANE_HEIGHT + 84
 
 type Spec = dict[str, Any]
 
@@ -55,8 +58,8 @@ def equity(frame: pd.DataFrame) -> Spec:
         "tooltip": {"trigger": "axis", "valueFormatter": "%,.2f"},
         "axisPointer": {"link": [{"xAxisIndex": "all"}]},
         "grid": [
-            {"left": 8, "right": 64, "top": 8, "height": 150},
-            {"left": 8, "right": 64, "top": 172, "height": 52},
+            _pane(top=8, height=150),
+            _pane(top=172, height=52),
         ],
         "xAxis": [_time_axis(0, labels=False), _time_axis(1, labels=True)],
         "yAxis": [_value_axis(0), _value_axis(1, scale=False, splits=2)],
@@ -87,8 +90,8 @@ def candles(
         "tooltip": {"trigger": "axis", "valueFormatter": f"%,.{places}f", "axisPointer": {"type": "cross"}},
         "axisPointer": {"link": [{"xAxisIndex": "all"}]},
         "grid": [
-            {"left": 8, "right": 78, "top": 12, "height": 372},
-            {"left": 8, "right": 78, "top": 408, "height": 84},
+            _pane(top=12, height=PRICE_PANE_HEIGHT),
+            _pane(top=PRICE_PANE_HEIGHT + 36, height=ADX_PANE_HEIGHT),
         ],
         "xAxis": [_time_axis(0, labels=False), _time_axis(1, labels=True)],
         "yAxis": [_price_axis(frame, levels), _value_axis(1, scale=False, splits=2)],
@@ -114,6 +117,10 @@ _MARKER_LOOK: dict[str, tuple[str, str, int, Literal["top", "bottom"]]] = {
 }
 
 
+def _pane(*, top: int, height: int) -> Spec:
+    return {"left": 4, "right": 72, "top": top, "height": height, "containLabel": False, "outerBoundsMode": "none"}
+
+
 def _time_axis(index: int, *, labels: bool) -> Spec:
     return {
         "type": "category",
@@ -121,7 +128,8 @@ def _time_axis(index: int, *, labels: bool) -> Spec:
         "boundaryGap": True,
         "axisLine": {"lineStyle": {"color": GRID}},
         "axisTick": {"show": False},
-        "axisLabel": {"show": labels, "color": MUTED, "fontSize": 11, "hideOverlap": True},
+        "axisLabel": {"show": labels, "color": MUTED, "fontSize": 11, "hideOverlap": True}
+        | {"alignMinLabel": "left", "alignMaxLabel": "right"},
         "splitLine": {"show": False},
     }
 
@@ -147,7 +155,8 @@ def _price_axis(frame: pd.DataFrame, levels: Sequence[Level]) -> Spec:
     shown = [level.price for level in levels if low - near <= level.price <= high + near]
     low, high = min([low, *shown]), max([high, *shown])
     room = (high - low) * 0.06 or high * 0.001
-    return axis | {"min": low - room, "max": high + room, "axisLabel": axis["axisLabel"] | {"showMinLabel": False}}
+    hidden = {"showMinLabel": False, "showMaxLabel": False}
+    return axis | {"min": low - room, "max": high + room, "axisLabel": axis["axisLabel"] | hidden}
 
 
 def _line(column: str, name: str, color: str, pane: int, *, width: float) -> Spec:

@@ -21,11 +21,12 @@ from dashboard.lists import Market
 from dashboard.studies import add_studies
 from database.queries import Queries
 from database.session import act_url, desk_url
-from database.views import FillView, MoneySums, OpenOrder, OpenPosition
+from database.views import FillView, MoneySums, NumberedAlert, OpenOrder, OpenPosition
 
 SHARED_SECONDS = 1
 SETTINGS_SECONDS = 30
 ROWS_SHOWN = 50
+ALERTS_SHOWN = 12
 _ADX_MEMORY = 300
 
 
@@ -48,6 +49,7 @@ class Book:
     orders: tuple[OpenOrder, ...]
     fills: tuple[FillView, ...]
     trades: tuple[TradeRow, ...]
+    alerts: tuple[NumberedAlert, ...]
     equity: EquityPoint | None
     today: MoneySums
     ever: MoneySums
@@ -262,6 +264,7 @@ def _read_book(where: Paths) -> Book:
         orders=queries.open_orders(),
         fills=queries.fills(ROWS_SHOWN),
         trades=queries.trades(ROWS_SHOWN),
+        alerts=queries.alerts(ALERTS_SHOWN),
         equity=equity,
         today=queries.money_since(at_ms - at_ms % DAY_MS),
         ever=queries.money_since(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.order import OrderState
-from bot.domain.records import TradeRow
+from bot.domain.records import Alert, TradeRow
 from dashboard.format import (
     clock,
     duration,
@@ -18,8 +18,8 @@ from dashboard.format import (
     tone,
     words,
 )
-from dashboard.panels import Cell, table
-from database.views import FillView, OpenOrder, OpenPosition
+from dashboard.panels import Cell, events, table
+from database.views import FillView, NumberedAlert, OpenOrder, OpenPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,18 @@ def trades(rows: Sequence[TradeRow], market: Market) -> str:
         empty="No round trips yet: none of the positions has been closed.",
         note="newest first, USDT after fees and funding",
     )
+
+
+def alerts(rows: Sequence[NumberedAlert]) -> str:
+    """List the latest alerts, one line each."""
+    lines = [_alert(row.alert) for row in rows]
+    return events("Latest alerts", lines, empty="No alerts yet: the bot has not told of anything.")
+
+
+def _alert(alert: Alert) -> tuple[str, str, str]:
+    shade = {"CRITICAL": "down", "WARNING": "warn"}.get(alert.severity, "")
+    mark = f"{alert.severity} " if shade else ""
+    return stamp(alert.at_ms), f"{mark}{alert.title}", shade
 
 
 def _position(row: OpenPosition, market: Market) -> list[Cell]:

@@ -132,6 +132,19 @@ def limits(usage: Sequence[tuple[str, float]]) -> str:
     return f'<div class="act-panel act-live"><div class="act-title"><b>Risk limits used</b></div>{rows}</div>'
 
 
+def events(title: str, lines: Sequence[tuple[str, str, str]], *, empty: str) -> str:
+    """Build a short list of (time, words, style class), one line each."""
+    heading = f'<div class="act-title"><b>{safe(title)}</b></div>'
+    if not lines:
+        return f'<div class="act-panel">{heading}<div class="act-empty">{safe(empty)}</div></div>'
+    body = "".join(
+        f'<div title="{safe(words)}"><span class="muted">{safe(at)}</span> '
+        f"<span{_class(shade)}>{safe(words)}</span></div>"
+        for at, words, shade in lines
+    )
+    return f'<div class="act-panel">{heading}<div class="act-events">{body}</div></div>'
+
+
 def _cell(key: str, value: str, title: str = "") -> str:
     hint = f' title="{safe(title)}"' if title else ""
     return f'<div{hint}>{_key(key)}<div class="act-value">{value}</div></div>'

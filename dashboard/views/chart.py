@@ -59,4 +59,5 @@ def _drawing(symbol: str, window: int, *, inspect: bool) -> None:
         zoom=inspect,
     )
     live.say(panels.chart_title(symbol, view.caption, inspect=inspect))
-    st.echarts_chart(spec, height=540, key=f"candles-{symbol}-{window}-{inspect}", alt=f"{symbol} one-minute candles")
+    key = f"candles-{symbol}-{window}-{inspect}"
+    st.echarts_chart(spec, height=charts.CANDLES_HEIGHT, key=key, alt=f"{symbol} one-minute candles")

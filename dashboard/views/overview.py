@@ -65,7 +65,7 @@ def _curve() -> None:
 
 
 def _limits() -> None:
-    live.say(panels.limits(data.limit_usage()))
+    live.show(lambda: panels.limits(data.limit_usage()) + lists.alerts(data.book().alerts))
 
 
 def _tables() -> None:
