@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum, auto
 from operator import attrgetter
 from re import compile as pattern
@@ -60,7 +61,7 @@ class RowMap:
         """Return the same with amounts rounded half away from zero to 8 decimals."""
         values = list(self.values(row))
         for place in self.money:
-            values[place] = to_units(round_half_away(values[place]))
+            values[place] = to_units(_rounded(values[place]))
         for place in self.texts:
             values[place] = values[place].value
         return values
@@ -114,6 +115,10 @@ def read[R: Struct](kind: type[R], row: RowMapping | Mapping[str, Any]) -> R:
         report = {**row, "updated_ms": row["reported_ms"]}
         return convert({**row, "report": report}, kind, strict=False)
     return convert(dict(row), kind, strict=False)
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    return round_half_away(amount) if amount.is_finite() else amount
 
 
 def _order_key(row: records.OrderRow) -> int:

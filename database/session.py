@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import ArgumentError
 
 from bot.domain.errors import ConfigurationError
@@ -87,14 +88,14 @@ def writing_connection(url: str, synchronous: Synchronous = "NORMAL", wait_ms: i
 
 
 def reading_engine(url: str) -> Engine:
-    """Return an engine that cannot write and opens the file anew for each read.
+    """Return an engine that cannot write, opens the file anew for each read, and shows each read one moment.
 
     Without write permission on the folder a stopped bot's file is opened as immutable; a running bot's never is,
     because what stands in its write-ahead log would be missed. Raises DatabaseMissingError when there is no file.
     """
     path = sqlite_path(url)
     if path is None:
-        return _postgres(url)
+        return _postgres(url, "REPEATABLE READ")
     if not path.exists():
         raise DatabaseMissingError(
             f"{path} does not exist: the bot has not been started here; start it, or set ACT_HOME"
@@ -118,9 +119,9 @@ def _sqlite_engine(opener: Callable[[], sqlite3.Connection]) -> Engine:
     return create_engine("sqlite://", creator=opener, poolclass=NullPool)
 
 
-def _postgres(url: str) -> Engine:
+def _postgres(url: str, isolation: IsolationLevel = "READ COMMITTED") -> Engine:
     try:
-        return create_engine(url, paramstyle="format", pool_pre_ping=True)
+        return create_engine(url, paramstyle="format", pool_pre_ping=True, isolation_level=isolation)
     except ImportError as error:
         raise ConfigurationError(f"database.url needs a driver that is not installed: {error.name}") from error
 
@@ -148,12 +149,13 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     connection = _open(f"{address}?mode=ro", _READER_WAITS_MS)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        return connection
     except sqlite3.OperationalError:
         connection.close()
         if _has_log(path):
             raise
-    return _open(f"{address}?immutable=1", _READER_WAITS_MS)
+        connection = _open(f"{address}?immutable=1", _READER_WAITS_MS)
+    connection.autocommit = False  # several statements see one moment
+    return connection
 
 
 def _has_log(path: Path) -> bool:

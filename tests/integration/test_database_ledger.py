@@ -124,9 +124,7 @@ def test_orders_need_an_order_id_and_carry_the_sum_of_their_fills(tmp_path):
     _, ledger = ledger_with(
         tmp_path,
         an_order(1, order_id=0, state=OrderState.UNKNOWN),
-        an_order(
-            2, order_id=102, status="FILLED", price=D("100.10"), executed_quantity=D("0.3"), state=OrderState.FILLED
-        ),
+        an_order(2, order_id=102, status="FILLED", price=D("100.10"), executed_quantity=D("0.3")),
         a_fill(1, order_id=102, price=D("100.1"), quantity=D("0.1")),
         a_fill(2, order_id=102, price=D("100.05"), quantity=D("0.2")),
     )
@@ -266,7 +264,7 @@ def _rounded(amount):
 
 def a_ledger(**lists):
     names = ("opening", "orders", "algo_orders", "fills", "funding", "transfers", "positions", "totals", "wallets")
-    return encode({"schema": "act-ledger/1", "from_ms": 0, **dict.fromkeys(names, []), **lists})
+    return encode({"schema": "act-ledger/1", "from_ms": 0, **{name: [] for name in names}, **lists})
 
 
 def test_equal_ledgers_have_no_difference():

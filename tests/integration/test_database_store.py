@@ -1,0 +1,321 @@
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bot.domain.errors import StoreError
+from bot.domain.events import PersonAsked
+from bot.domain.records import CommandRow, Incident, PositionRow
+from database.desk import DeskWriter
+from database.exact import ExactReader
+from database.queries import Queries
+from database.rows import MAPS
+from database.session import reading_engine
+from database.store import SLICE_ROWS
+from support.database_rows import (
+    D,
+    a_candle,
+    a_decision,
+    a_fill,
+    a_position,
+    a_store,
+    an_alert,
+    an_equity_point,
+    an_intent,
+    an_opening,
+    an_order,
+    client_id,
+    one_of_each,
+    urls,
+)
+
+
+def rows_of(folder, kind):
+    with reading_engine(urls(folder)[0]).connect() as connection:
+        return list(ExactReader(connection).rows(kind))
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = a_store(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("row", one_of_each(), ids=lambda row: type(row).__name__)
+def test_every_row_comes_back_as_it_was(store, tmp_path, row):
+    store.commit([row])
+    assert rows_of(tmp_path, type(row)) == [row]
+
+
+def test_rows_with_the_same_key_are_replaced(store, tmp_path):
+    store.commit([an_intent(1, state="open"), an_intent(2)])
+    store.commit([an_intent(1, state="done")])
+    assert {intent.intent_id: intent.state for intent in rows_of(tmp_path, type(an_intent()))} == {
+        "i1": "done",
+        "i2": "open",
+    }
+
+
+def test_a_fill_told_twice_is_one_row(store, tmp_path):
+    store.commit([a_fill(1), a_fill(1)])
+    store.commit([a_fill(1)])
+    assert len(rows_of(tmp_path, type(a_fill()))) == 1
+
+
+def test_alerts_keep_their_number_when_told_again(store, tmp_path):
+    store.commit([an_alert(1), an_alert(2)])
+    store.commit([an_alert(1, title="again"), an_alert(3)])
+    told = Queries(*urls(tmp_path)).alerts_after(0)
+    assert [each.alert.alert_id for each in told] == ["alert-1", "alert-2", "alert-3"]
+    assert told[0].alert.title == "again"
+    assert Queries(*urls(tmp_path)).alerts_after(told[1].number) == told[2:]
+
+
+@pytest.mark.parametrize("text", ["0.00000001", "92233720368.54775807", "-92233720368.54775807", "123456789.12345678"])
+def test_extreme_amounts_are_exact(store, tmp_path, text):
+    store.commit([a_position(quantity=text, cost=D(text))])
+    assert rows_of(tmp_path, PositionRow)[0].cost == D(text)
+
+
+def test_our_own_ninth_decimal_is_refused_and_nothing_is_written(store, tmp_path):
+    with pytest.raises(StoreError, match="nothing was written"):
+        store.commit([an_order(1), an_intent(1, quantity=D("0.123456789"))])
+    assert rows_of(tmp_path, type(an_order())) == []
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity"])
+def test_what_is_no_amount_is_refused(store, text):
+    for row in (an_intent(price=D(text)), a_fill(price=D(text)), an_equity_point(wallet=D(text))):
+        with pytest.raises(StoreError):
+            store.commit([row])
+
+
+def test_shown_values_are_rounded_half_away(store, tmp_path):
+    store.commit([an_equity_point(unrealized=D("-0.123456785"))])
+    assert Queries(*urls(tmp_path)).latest_equity().unrealized == D("-0.12345679")
+
+
+@pytest.mark.parametrize("text", ["0.123456789", "123456789012345.5", "-0.000000001"])
+def test_the_wire_s_ninth_decimal_is_kept_and_told_once(store, tmp_path, text):
+    fills = [a_fill(number, commission=D(text)) for number in (1, 2)]
+    store.commit(fills)
+    assert rows_of(tmp_path, type(a_fill())) == fills
+    assert [(each.code, each.count) for each in rows_of(tmp_path, Incident)] == [("inexact_amount", 1)]
+    assert store.books().wallets == {"USDT": -2 * D(text)}
+
+
+def test_a_later_exact_amount_replaces_the_kept_text(store, tmp_path):
+    store.commit([a_fill(1, commission=D("0.123456789"))])
+    store.commit([a_fill(1, commission=D("0.5"))])
+    assert rows_of(tmp_path, type(a_fill()))[0].commission == D("0.5")
+
+
+def test_kept_text_is_replaced_after_a_restart_too(tmp_path):
+    first = a_store(tmp_path)
+    first.commit([a_fill(1, commission=D("0.123456789"))])
+    first.close()
+    second = a_store(tmp_path)
+    second.commit([a_fill(1, commission=D("0.5"))])
+    second.close()
+    assert rows_of(tmp_path, type(a_fill()))[0].commission == D("0.5")
+
+
+def test_deferred_rows_are_written_in_slices(store, tmp_path):
+    store.defer([a_candle(minute) for minute in range(2 * SLICE_ROWS + 5)])
+    assert rows_of(tmp_path, type(a_candle())) == []
+    assert [store.flush_slice() for _ in range(3)] == [SLICE_ROWS + 5, 5, 0]
+    assert len(rows_of(tmp_path, type(a_candle()))) == 2 * SLICE_ROWS + 5
+    assert store.flush_slice() == 0
+
+
+def test_closing_writes_what_is_queued(tmp_path):
+    store = a_store(tmp_path)
+    store.defer([a_candle(minute) for minute in range(50)])
+    store.close()
+    assert not (tmp_path / "act.db-wal").exists()
+    assert len(rows_of(tmp_path, type(a_candle()))) == 50
+
+
+def test_stored_candles_are_read_back_in_order(store):
+    store.commit([a_candle(3), a_candle(1), a_candle(2), a_candle(9, symbol="ETHUSDT")])
+    assert store.candles("BTCUSDT", 120_000) == (a_candle(2), a_candle(3))
+    assert store.last_candle_ms("BTCUSDT") == 180_000
+    assert store.last_candle_ms("SOLUSDT") == 0
+
+
+def test_a_lock_held_by_another_program_is_an_error_soon(store, tmp_path):
+    other = sqlite3.connect(tmp_path / "act.db", autocommit=True)
+    other.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    with pytest.raises(StoreError, match="locked"):
+        store.commit([an_intent()])
+    assert time.monotonic() - started < 1.5
+    other.execute("ROLLBACK")
+    other.close()
+    store.commit([an_intent()])
+    assert len(rows_of(tmp_path, type(an_intent()))) == 1
+
+
+def test_queued_rows_survive_a_failed_slice(store, tmp_path):
+    other = sqlite3.connect(tmp_path / "act.db", autocommit=True)
+    other.execute("BEGIN IMMEDIATE")
+    store.defer([a_candle(1), a_candle(2)])
+    with pytest.raises(StoreError):
+        store.flush_slice()
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.flush_slice() == 0
+    assert len(rows_of(tmp_path, type(a_candle()))) == 2
+
+
+def test_a_full_disk_writes_nothing_and_the_next_write_goes_on(store, tmp_path):
+    store.commit([an_opening("5")])
+    store._connection.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(StoreError, match="full"):
+        for number in range(2_000):
+            store.commit([a_decision(number, inputs="x" * 4_000)])
+    store._connection.execute("PRAGMA max_page_count = 4294967294")
+    written = len(rows_of(tmp_path, type(a_decision())))
+    assert written < 2_000
+    store.commit([a_decision(9_999)])
+    assert len(rows_of(tmp_path, type(a_decision()))) == written + 1
+
+
+def test_a_file_made_read_only_is_an_error(store, tmp_path):
+    store._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(StoreError, match="readonly"):
+        store.commit([an_intent()])
+
+
+def test_the_age_of_the_last_write_starts_anew_with_each(store):
+    store.commit([an_intent()])
+    assert 0 <= store.write_age_ms() < 5_000
+
+
+def test_full_synchronous_is_an_option(tmp_path):
+    store = a_store(tmp_path, synchronous="FULL")
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    store.close()
+
+
+def test_no_reader_ever_blocks_the_writer(store, tmp_path):
+    store.commit([an_intent()])
+    reader = sqlite3.connect(tmp_path / "act.db", autocommit=True)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM intents").fetchone()
+    took = []
+    for number in range(200):
+        started = time.perf_counter()
+        store.commit([an_intent(number), an_order(number), a_decision(number)])
+        took.append(time.perf_counter() - started)
+    assert reader.execute("SELECT count(*) FROM intents").fetchone() == (1,)
+    reader.close()
+    assert statistics.median(took) < 0.02
+
+
+def test_dashboards_read_beside_the_writer(store, tmp_path):
+    script = (
+        "import sys, time\n"
+        "from database.queries import Queries\n"
+        f"queries = Queries(*{urls(tmp_path)!r})\n"
+        "print('ready', flush=True)\n"
+        "end = time.monotonic() + 1.0\n"
+        "reads = 0\n"
+        "while time.monotonic() < end:\n"
+        "    counts = queries.counts()\n"
+        "    assert counts.orders == counts.fills, counts\n"
+        "    reads += 1\n"
+        "print(reads)\n"
+    )
+    readers = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=os.getcwd())
+        for _ in range(2)
+    ]
+    for reader in readers:
+        assert reader.stdout.readline() == "ready\n"
+    number = 0
+    while any(reader.poll() is None for reader in readers):
+        number += 1
+        store.commit([an_order(number), a_fill(number)])
+    reads = [int(reader.communicate()[0]) for reader in readers]
+    assert [reader.returncode for reader in readers] == [0, 0]
+    assert min(reads) > 10
+    assert number > 100
+
+
+def test_requests_are_taken_until_they_are_mirrored(store, tmp_path):
+    assert store.take_requests() == ()
+    desk = DeskWriter(urls(tmp_path)[1])
+    desk.ask("q1", "ann", "pause", {}, 10)
+    desk.ask("q2", "bob", "flatten", {"symbol": "BTCUSDT"}, 20)
+    both = (PersonAsked(10, "q1", "ann", "pause", {}), PersonAsked(20, "q2", "bob", "flatten", {"symbol": "BTCUSDT"}))
+    assert store.take_requests() == both
+    store.commit([CommandRow("q2", "bob", "flatten", "{}", "DONE", "", 20, 30)])
+    assert store.take_requests() == both[:1]
+    store.commit([CommandRow("q1", "ann", "pause", "{}", "ACCEPTED", "", 10, 30)])
+    assert store.take_requests() == ()
+    desk.ask("q3", "ann", "resume", {}, 40)
+    assert [request.request_id for request in store.take_requests()] == ["q3"]
+    desk.close()
+
+
+def test_a_bot_without_a_people_s_file_has_no_requests(tmp_path):
+    store = a_store(tmp_path)
+    (tmp_path / "desk.db").unlink()
+    assert store.take_requests() == ()
+    store.close()
+
+
+WRITER = """
+import sys
+sys.path.insert(0, "tests")
+from pathlib import Path
+from support.database_rows import a_store, a_decision, an_intent, an_order
+store = a_store(Path(sys.argv[1]))
+number = 0
+while True:
+    number += 1
+    store.commit([a_decision(number), an_intent(number), an_order(number)])
+    print(number, flush=True)
+"""
+
+
+def test_killing_the_writer_loses_no_committed_row(tmp_path):
+    for lines in (1, 40, 120):
+        folder = tmp_path / str(lines)
+        folder.mkdir()
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
+        told = 0
+        for _ in range(lines):
+            told = int(writer.stdout.readline())
+        writer.kill()
+        told = max([told, *(int(line) for line in writer.stdout.read().split("\n")[:-1] if line)])
+        writer.wait()
+        writer.stdout.close()
+        store = a_store(folder)
+        books = store.books()
+        decisions = len(rows_of(folder, type(a_decision())))
+        assert len(books.intents) >= told
+        assert len(books.intents) == len(books.orders) == decisions
+        assert {order.client_order_id for order in books.orders} >= {client_id(number) for number in range(1, told + 1)}
+        store.close()
+
+
+def test_rows_are_written_for_machines_without_a_locale_or_zone(store, tmp_path):
+    store.commit([an_alert(1, text="grün \u2713 'quote' \0 end")])
+    assert rows_of(tmp_path, type(an_alert()))[0].text == "grün \u2713 'quote' \0 end"
+
+
+def test_mapping_and_file_agree_on_columns(store, tmp_path):
+    with sqlite3.connect(tmp_path / "act.db") as connection:
+        for mapping in MAPS.values():
+            found = {row[1] for row in connection.execute(f"PRAGMA table_info({mapping.table.name})")}
+            assert found - {"number"} == set(mapping.columns), mapping.table.name
+    connection.close()
+    assert json.loads(a_decision().inputs) == {"adx": "12.5"}
