@@ -24,13 +24,12 @@ from bot.ports import Clock, Sink
 _log = structlog.get_logger()
 
 FINAL_STATUSES = frozenset({"FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED", "FINISHED"})
-_CALM_SECONDS = 10.0
+_CALM_SECONDS = 5.0
 _ALARMED_SECONDS = 2.0
 _DELIVERY_SECONDS = 5.0
 _CALM_SHARE_OF_WEIGHT = 0.15
 _ALARMED_SHARE_OF_WEIGHT = 0.3
 _ALL_SYMBOLS_WEIGHT = 80
-_LOOK_BACK_MS = 60_000
 _REMEMBERED = 5_000
 
 type _Key = tuple[str, int]
@@ -66,7 +65,7 @@ class CrossCheck:
         self._stream_is_up = stream_is_up
         self._on_agreed = on_agreed
         self._on_silent = on_silent
-        self._last: _Round | None = None
+        self._last = _Round({}, {}, {})
         self._trade_ids: dict[str, int] = {}
         self._since_ms = sink.market_ms()
         self._ended: dict[_Key, None] = {}
@@ -86,18 +85,19 @@ class CrossCheck:
                     self._note_end(algo.symbol, -algo.algo_id, algo.status)
 
     async def run(self) -> None:
-        """Compare for ever."""
+        """Compare for ever, the first time at once; what is older than now is left to recovery."""
+        self._since_ms = self._sink.market_ms()
         while True:
-            await self._clock.sleep(self._pause())
             try:
                 events = await self._compare()
             except ApiFailure as failure:
                 _log.warning("exchange.cross_check_failed", why=str(failure))
-                await self._clock.sleep(failure.retry_after_seconds)
+                await self._clock.sleep(max(self._pause(), failure.retry_after_seconds))
                 continue
             for event in events:
                 self._sink.on_event(event)
             self._judge_the_stream()
+            await self._clock.sleep(self._pause())
 
     def _pause(self) -> float:
         calm = self._stream_is_up()
@@ -108,11 +108,11 @@ class CrossCheck:
     async def _compare(self) -> list[Event]:
         last, now = self._last, await self._read()
         events: list[Event] = []
-        if last is not None:
-            for symbol in self._changed(last, now):
-                events += await self._new_fills(symbol)
-            events += await self._changed_orders(last, now)
-            events += await self._changed_algos(last, now)
+        for symbol in self._changed(last, now):
+            events += await self._new_fills(symbol)
+        events += await self._changed_algos(last, now)
+        events += await self._changed_orders(last, now)
+        events += await self._orders_behind(events)
         self._last = now
         return events
 
@@ -145,7 +145,7 @@ class CrossCheck:
         page = await self._account.fills(
             symbol,
             from_id=known + 1 if known else None,
-            start_ms=None if known else max(1, self._since_ms - _LOOK_BACK_MS),
+            start_ms=None if known else self._since_ms,
         )
         fresh = [fill for fill in page if fill.trade_id > self._trade_ids.get(symbol, 0)]
         for fill in fresh:
@@ -181,6 +181,16 @@ class CrossCheck:
                 child = await self._missing_is_none(self._account.order_by_id(algo.symbol, algo.actual_order_id))
                 events += await self._lookups.found(replace(child, algo_id=algo.algo_id)) if child else []
         return events
+
+    async def _orders_behind(self, events: list[Event]) -> list[Event]:
+        """Report the orders of new executions that came and went between two rounds."""
+        told = {(event.order.symbol, event.order.order_id) for event in events if isinstance(event, OrderUpdated)}
+        filled = {(event.fill.symbol, event.fill.order_id) for event in events if isinstance(event, FillRecovered)}
+        reports = [
+            await self._missing_is_none(self._account.order_by_id(symbol, order_id))
+            for symbol, order_id in sorted(filled - told - self._ended.keys())
+        ]
+        return [OrderUpdated(self._sink.market_ms(), report) for report in reports if report is not None]
 
     async def _missing_is_none[T](self, asked: Awaitable[T]) -> T | None:
         try:

@@ -1,10 +1,10 @@
 """Weights, order counts and bans: never over the limit, exits before entries."""
 
 import pytest
-from support.clocks import TestClock
 
 from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.decode import WireRateLimit
+from support.clocks import TestClock
 
 
 def a_budget(seconds=1_000.0) -> tuple[Budget, TestClock]:

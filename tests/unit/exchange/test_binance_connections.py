@@ -1,14 +1,15 @@
 """A connection is opened again whenever it is lost, never too fast, and never twice at once."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
-from support.clocks import TestClock
-from support.wire import RecordingSink, ScriptedNetwork
 
 from bot.exchange.binance.connection import KeptConnection
 from bot.exchange.binance.frames import BookTickerEvent, KlineEvent, MarkPriceEvent
 from bot.exchange.binance.streams import RouteStream
+from support.clocks import TestClock
+from support.wire import RecordingSink, ScriptedNetwork
 
 
 class ALink:
@@ -84,7 +85,7 @@ async def test_refused_connects_back_off_and_stay_under_twenty_in_five_minutes(r
 
     running(KeptConnection(ALink(), clock, Refusing()))
     await until(lambda: len(moments) >= 60)
-    gaps = [later - sooner for sooner, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - sooner for sooner, later in pairwise(moments)]
     assert gaps[:4] == sorted(gaps[:4])
     assert max(gaps) <= 121
     for start in moments:

@@ -9,8 +9,6 @@ import pytest
 from Crypto.PublicKey import ECC
 from Crypto.Signature import eddsa
 from requests import ConnectTimeout, ReadTimeout
-from support.clocks import TestClock
-from support.wire import ScriptedNetwork, a_rest, an_algo_row, an_order_answer, settings
 
 from bot.domain.errors import ConfigurationError
 from bot.domain.order import OrderRequest, OrderType, Side, StopRequest, TimeInForce
@@ -18,6 +16,8 @@ from bot.exchange.binance.decode import read_order
 from bot.exchange.binance.encode import Signing, order_arguments, order_params, stop_arguments
 from bot.exchange.binance.errors import ApiFailure, Verdict, judge, scrub
 from bot.exchange.binance.signing import HmacSigner, restamp, signer_for
+from support.clocks import TestClock
+from support.wire import ScriptedNetwork, a_rest, an_algo_row, an_order_answer, settings
 
 
 def an_order(quantity="0.00001000", price="60000.10", **changes) -> OrderRequest:
