@@ -168,6 +168,9 @@ def _unfit(state: State, symbol: SymbolState, ask: Ask, *, market: bool | None =
 
 
 def _unpaced_refusal(assessment: Assessment) -> Refusal | None:
+    """Leave pacing out: it keeps entries apart, and this one has been counted already."""
+    if assessment.refusal is not None and assessment.refusal.reason not in PACING:
+        return assessment.refusal
     for reason, verdict in assessment.verdicts.items():
         if verdict != PASSED and reason not in PACING:
             return Refusal(reason, verdict)
