@@ -76,7 +76,8 @@ def known(state: State, symbol: SymbolState, intent_id: str) -> bool:
 
 
 def keep_intent(state: State, symbol: SymbolState, intent: Intent) -> None:
-    """Remember and record an intent."""
+    """Remember and record an intent, and look after what follows from it."""
+    state.touched[symbol.symbol] = None
     symbol.intents[intent.intent_id] = intent
     state.record(intent)
 
