@@ -40,6 +40,8 @@ def assemble(options: Options, wall_ms: int) -> Server:
 def _check(options: Options) -> None:
     if not options.symbols:
         raise OptionError("no symbol: name at least one with --symbols BTCUSDT,ETHUSDT")
+    if not 0 <= options.port <= 65_535:
+        raise OptionError(f"port {options.port}: --port takes 0 (any free one) to 65535")
     if not 0 < options.speed <= 100_000:
         raise OptionError(f"speed {options.speed:g}: --speed takes a number above 0 and up to 100000")
     if options.ticks_per_minute < 4:

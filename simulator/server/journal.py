@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-_LONGEST = 200_000
+_LONGEST = 50_000
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -18,7 +18,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Journal:
-    """The last 200,000 entries; older ones are forgotten and counted."""
+    """The last 50,000 entries; older ones are forgotten and counted."""
 
     def __init__(self) -> None:
         self.entries: deque[Entry] = deque(maxlen=_LONGEST)

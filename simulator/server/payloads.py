@@ -1,5 +1,6 @@
 """Every account answer and user event of the wire, key for key (facts B.3, B.6, B.8)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -371,8 +372,8 @@ def bracket_row(symbol: str, brackets: list[Bracket]) -> Row:
     }
 
 
-def order_trade_update(event: OrderEvent) -> Row:
-    """ORDER_TRADE_UPDATE; children of algo orders carry `si` and `st` as recorded in 2026."""
+def order_trade_update(event: OrderEvent, asset: str) -> Row:
+    """ORDER_TRADE_UPDATE; `asset` is the symbol's. Children of algo orders carry `si` and `st` as recorded in 2026."""
     order, trade = event.order, event.trade
     body: Row = {
         "s": order.symbol,
@@ -391,7 +392,7 @@ def order_trade_update(event: OrderEvent) -> Row:
         "z": short(order.executed_quantity),
         "L": short(trade.price) if trade else "0",
         "n": short(trade.commission) if trade else "0",
-        "N": trade.commission_asset if trade else "USDT",
+        "N": trade.commission_asset if trade else asset,
         "T": trade.time_ms if trade else event.at_ms,
         "t": trade.trade_id if trade else 0,
         "b": short(event.bid_notional),
@@ -440,8 +441,8 @@ def trade_lite(event: OrderEvent) -> Row | None:
     }
 
 
-def account_update(event: AccountEvent) -> Row:
-    """ACCOUNT_UPDATE; `S` names the symbol of a funding."""
+def account_update(event: AccountEvent, assets: Mapping[str, str]) -> Row:
+    """ACCOUNT_UPDATE; `S` names the symbol of a funding, `assets` the margin asset of each symbol."""
     body: Row = {
         "B": [
             {
@@ -462,7 +463,7 @@ def account_update(event: AccountEvent) -> Row:
                 "mt": _event_margin(change.margin_type),
                 "iw": short(change.isolated_wallet),
                 "ps": change.position_side.value,
-                "ma": "USDT",
+                "ma": assets[change.symbol],
                 "bep": _entry(change.break_even_price),
             }
             for change in event.positions

@@ -70,7 +70,9 @@ class Server:
         self._offset_ms = 0
         infos = {entry["symbol"]: entry for entry in exchange.exchange_info["symbols"]}
         boards = {symbol: SymbolBoard(infos[symbol], tape.history(symbol)) for symbol in tape.symbols}
-        self._users = UserStreams(self._delivery, terms.seed)
+        self._users = UserStreams(
+            self._delivery, terms.seed, {symbol: infos[symbol]["marginAsset"] for symbol in tape.symbols}
+        )
         self._streams = Streams(self._delivery, {board.stream_name for board in boards.values()})
         self._play = Play(tape, exchange, boards, self._streams, self._delivery, terms.speed, self._tell)
         self._api = Api(

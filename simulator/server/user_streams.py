@@ -1,6 +1,7 @@
 """Listen keys and the delivery of user events to whoever subscribed to the account's key (facts B.8)."""
 
 import random
+from collections.abc import Mapping
 
 import msgspec
 
@@ -31,8 +32,9 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 class UserStreams:
     """The account's one listen key, its life in wall time, and who listens."""
 
-    def __init__(self, delivery: Delivery, seed: int) -> None:
+    def __init__(self, delivery: Delivery, seed: int, margin_assets: Mapping[str, str]) -> None:
         self._delivery = delivery
+        self._assets = margin_assets
         self._draw = random.Random(seed)  # noqa: S311 - reproducible, and opens nothing but a simulator
         self._key = ""
         self._expires_ms = 0
@@ -75,9 +77,9 @@ class UserStreams:
                 lite = trade_lite(event)
                 if lite is not None:
                     self._send("TRADE_LITE", lite)
-                self._send("ORDER_TRADE_UPDATE", order_trade_update(event))
+                self._send("ORDER_TRADE_UPDATE", order_trade_update(event, self._assets[event.order.symbol]))
             case AccountEvent():
-                self._send("ACCOUNT_UPDATE", account_update(event))
+                self._send("ACCOUNT_UPDATE", account_update(event, self._assets))
             case AlgoEvent():
                 self._send("ALGO_UPDATE", algo_update(event))
             case AccountConfigEvent():
