@@ -1,6 +1,7 @@
 """The adapter against the simulator over real sockets: set-up, orders, stops, history, and what faults do to them."""
 
 import asyncio
+import json
 import time
 from decimal import Decimal
 
@@ -58,7 +59,7 @@ async def trading(simulator):
     await exchange.open_streams(SYMBOLS, sink)
     yield exchange, sink
     simulator.clear_faults()
-    await make_flat(exchange)
+    await make_flat(simulator, exchange)
     await exchange.close()
     assert list(exchange.tasks()) == []
 
@@ -71,13 +72,14 @@ async def until(condition, seconds=8.0):
     return found
 
 
-async def make_flat(exchange):
-    for position in (await exchange.snapshot(SYMBOLS)).positions:
-        exchange.execute(SubmitOrder(an_order(side=Side.SELL, quantity=str(position.quantity), reduce_only=True)))
-    deadline = time.monotonic() + 5
-    while (await exchange.snapshot(SYMBOLS)).positions:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
+async def make_flat(simulator, exchange):
+    for position in positions(simulator):
+        exchange.execute(SubmitOrder(an_order(side=Side.SELL, quantity=position["quantity"], reduce_only=True)))
+    await until(lambda: not positions(simulator))
+
+
+def positions(simulator) -> list[dict]:
+    return json.loads(simulator.ledger())["positions"]
 
 
 _NUMBER = iter(range(1, 1_000))
@@ -149,7 +151,7 @@ async def test_an_order_is_filled_and_history_tells_the_same(simulator, trading)
     request = an_order()
     exchange.execute(SubmitOrder(request))
     await until(lambda: "FILLED" in statuses(sink, request.client_order_id))
-    await make_flat(exchange)
+    await make_flat(simulator, exchange)
     await until(lambda: sum(fill.quantity * fill.side.sign for fill in fills(sink).values()) == 0)
     read = TimedSink()
     read.events = await exchange.history(HistoryMark(SYMBOLS, {}, {}, {}, 0))

@@ -1,7 +1,8 @@
 """Reads of the account through the SDK, each one call and one answer. All raise ApiFailure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
+from functools import partial
 
 from bot.domain.account import ReportedPosition
 from bot.domain.fill import Fill
@@ -17,9 +18,10 @@ from bot.exchange.binance.decode import (
     read_positions,
     read_wallets,
 )
-from bot.exchange.binance.rest import Rest
+from bot.exchange.binance.rest import Api, Rest
 
 PAGE = 1_000
+ALL_SYMBOLS_WEIGHT = 40
 
 
 class Account:
@@ -33,21 +35,29 @@ class Account:
         """Read the wallet balance of each asset."""
         return read_wallets(await self._rest.read(lambda api: api.futures_account_balance_v3(recv_window=self._window)))
 
-    async def positions(self) -> tuple[ReportedPosition, ...]:
-        """Read every position that is not flat."""
+    async def positions(self) -> tuple[tuple[ReportedPosition, ...], frozenset[str]]:
+        """Read every position that is not flat, and every symbol with a position or an open order."""
         return read_positions(await self._rest.read(lambda api: api.position_information_v3(recv_window=self._window)))
 
-    async def open_orders(self, symbol: str | None = None) -> tuple[OrderReport, ...]:
-        """Read the open orders of one symbol (weight 1) or of all (40)."""
-        return read_orders(
-            await self._rest.read(lambda api: api.current_all_open_orders(symbol=symbol, recv_window=self._window))
-        )
+    async def open_orders(self, symbols: Collection[str]) -> tuple[OrderReport, ...]:
+        """Read the open orders of some symbols; of all, where that weighs less."""
+        found: list[OrderReport] = []
+        for symbol in _asked_for(symbols):
+            found += read_orders(await self._rest.read(partial(self._open_orders, symbol)))
+        return tuple(found)
 
-    async def open_algos(self, symbol: str | None = None) -> tuple[AlgoReport, ...]:
-        """Read the open conditional orders of one symbol (weight 1) or of all (40)."""
-        return read_algos(
-            await self._rest.read(lambda api: api.current_all_algo_open_orders(symbol=symbol, recv_window=self._window))
-        )
+    async def open_algos(self, symbols: Collection[str]) -> tuple[AlgoReport, ...]:
+        """Read the open conditional orders of some symbols; of all, where that weighs less."""
+        found: list[AlgoReport] = []
+        for symbol in _asked_for(symbols):
+            found += read_algos(await self._rest.read(partial(self._open_algos, symbol)))
+        return tuple(found)
+
+    def _open_orders(self, symbol: str | None, api: Api) -> object:
+        return api.current_all_open_orders(symbol=symbol, recv_window=self._window)
+
+    def _open_algos(self, symbol: str | None, api: Api) -> object:
+        return api.current_all_algo_open_orders(symbol=symbol, recv_window=self._window)
 
     async def order(self, symbol: str, client_order_id: str) -> OrderReport:
         """Look an order up by our id."""
@@ -120,3 +130,7 @@ class Account:
                 lambda api: api.get_income_history(start_time=start_ms, limit=PAGE, recv_window=self._window)
             )
         )
+
+
+def _asked_for(symbols: Collection[str]) -> Collection[str | None]:
+    return symbols if len(symbols) < ALL_SYMBOLS_WEIGHT else (None,)

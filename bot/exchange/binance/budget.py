@@ -1,6 +1,6 @@
 """What the exchange still lets us send: request weight, order counts, and bans (facts B.4).
 
-We stay below 80 % of every published limit; routine reads stop at 60 % and entries at 60 % of the order counts, so
+We stay below 80 % of every published limit; routine reads stop at 70 % and entries at 60 % of the order counts, so
 that exits, cancels and look-ups always keep a share. While banned nothing is sent at all.
 """
 
@@ -13,7 +13,8 @@ from bot.ports import Clock
 _WEIGHT_HEADER = re.compile(r"x-mbx-used-weight-(\d+)([smhd])", re.IGNORECASE)
 _COUNT_HEADER = re.compile(r"x-mbx-order-count-(\d+)([smhd])", re.IGNORECASE)
 _SECONDS = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
-_ROUTINE_SHARE = 0.6
+_ROUTINE_SHARE = 0.7
+_ENTRY_SHARE = 0.6
 _ESSENTIAL_SHARE = 0.8
 _DEFAULT_WEIGHT_LIMIT = 2_400
 _DEFAULT_ORDER_LIMITS = {10: 300, 60: 1_200}
@@ -125,7 +126,7 @@ class Budget:
         if not reducing:
             waits.append(max(0.0, self._entries_silent_until - self._clock.monotonic()))
         wall_ms = self._clock.wall_ms()
-        share = _ESSENTIAL_SHARE if reducing else _ROUTINE_SHARE
+        share = _ESSENTIAL_SHARE if reducing else _ENTRY_SHARE
         waits += [
             window.seconds_left(wall_ms)
             for window in self._orders.values()

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from bot.domain.events import AlgoUpdated, Event, FillRecovered, OrderUpdated
 from bot.domain.fill import Fill
 from bot.domain.order import AlgoReport, OrderReport
-from bot.exchange.binance.account import PAGE, Account
+from bot.exchange.binance.account import ALL_SYMBOLS_WEIGHT, PAGE, Account
 from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.errors import NO_SUCH_ORDER, ApiFailure
 from bot.exchange.binance.lookups import LookUps
@@ -29,7 +29,6 @@ _ALARMED_SECONDS = 2.0
 _DELIVERY_SECONDS = 5.0
 _CALM_SHARE_OF_WEIGHT = 0.15
 _ALARMED_SHARE_OF_WEIGHT = 0.3
-_ALL_SYMBOLS_WEIGHT = 80
 _REMEMBERED = 5_000
 
 type _Key = tuple[str, int]
@@ -102,7 +101,7 @@ class CrossCheck:
     def _pause(self) -> float:
         calm = self._stream_is_up()
         wanted, share = (_CALM_SECONDS, _CALM_SHARE_OF_WEIGHT) if calm else (_ALARMED_SECONDS, _ALARMED_SHARE_OF_WEIGHT)
-        weight = min(2 * len(self._symbols), _ALL_SYMBOLS_WEIGHT) + 5
+        weight = 2 * min(len(self._symbols), ALL_SYMBOLS_WEIGHT) + 5
         return max(wanted, weight * 60 / (share * self._budget.weight_limit))
 
     async def _compare(self) -> list[Event]:
@@ -117,12 +116,10 @@ class CrossCheck:
         return events
 
     async def _read(self) -> _Round:
-        positions = await self._account.positions()
-        orders: list[OrderReport] = []
-        algos: list[AlgoReport] = []
-        for symbol in self._symbols if 2 * len(self._symbols) < _ALL_SYMBOLS_WEIGHT else (None,):
-            orders += await self._account.open_orders(symbol)
-            algos += await self._account.open_algos(symbol)
+        positions, touched = await self._account.positions()
+        symbols = sorted(touched.union(self._symbols))
+        orders = await self._account.open_orders(symbols)
+        algos = await self._account.open_algos(symbols)
         return _Round(
             {row.symbol: row.quantity for row in positions},
             {(row.symbol, row.order_id): row for row in orders},

@@ -438,13 +438,15 @@ def read_wallets(body: bytes) -> dict[str, Decimal]:
     return {asset: balance for asset, balance in balances.items() if balance}
 
 
-def read_positions(body: bytes) -> tuple[ReportedPosition, ...]:
-    """Decode v3/positionRisk; rows without a position are left out."""
-    return tuple(
+def read_positions(body: bytes) -> tuple[tuple[ReportedPosition, ...], frozenset[str]]:
+    """Decode v3/positionRisk: what is not flat, and every symbol it names, those with nothing but orders too."""
+    rows = _positions.decode(body)
+    positions = tuple(
         ReportedPosition(row.symbol, Decimal(row.quantity), Decimal(row.entry_price), row.position_side)
-        for row in _positions.decode(body)
+        for row in rows
         if Decimal(row.quantity)
     )
+    return positions, frozenset(row.symbol for row in rows)
 
 
 def read_exchange_info(body: bytes) -> ExchangeInfo:

@@ -8,10 +8,10 @@ import msgspec
 from bot.domain.account import AccountSettings, AccountSnapshot, LeverageBracket
 from bot.domain.books import HistoryMark
 from bot.domain.commands import ExchangeCommand
-from bot.domain.errors import ConfigurationError, RetryLater, StopTrading
+from bot.domain.errors import ActError, ConfigurationError, RetryLater, StopTrading
 from bot.domain.events import Event
 from bot.domain.instrument import Instrument
-from bot.domain.market import Candle
+from bot.domain.market import MINUTE_MS, Candle
 from bot.exchange.binance.account import Account
 from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.decode import (
@@ -127,22 +127,24 @@ class BinanceExchange:
         """Read closed candles with start_ms <= open_time < end_ms, ascending; missing minutes are missing."""
         candles: list[Candle] = []
         while start_ms < end_ms:
-            page = await self._candle_page(symbol, start_ms, end_ms)
+            limit = min(_CANDLES_PER_PAGE, -(-(end_ms - start_ms) // MINUTE_MS))
+            page = await self._candle_page(symbol, start_ms, end_ms, limit)
             candles += page
-            if len(page) < _CANDLES_PER_PAGE:
+            if len(page) < limit:
                 break
             start_ms = page[-1].close_time
         return tuple(candle for candle in candles if self._is_closed(candle))
 
     async def snapshot(self, symbols: Sequence[str]) -> AccountSnapshot:
-        """Read wallets, positions, open orders and open conditional orders, of every symbol."""
-        del symbols
+        """Read wallets, positions and everything open, for these symbols and every other with positions or orders."""
         with _told_plainly("reading the account"):
+            positions, touched = await self._account.positions()
+            watched = sorted(touched.union(symbols))
             return AccountSnapshot(
                 wallets=await self._account.wallets(),
-                positions=await self._account.positions(),
-                open_orders=await self._account.open_orders(),
-                open_algo_orders=await self._account.open_algos(),
+                positions=positions,
+                open_orders=await self._account.open_orders(watched),
+                open_algo_orders=await self._account.open_algos(watched),
             )
 
     async def history(self, mark: HistoryMark) -> list[Event]:
@@ -158,7 +160,7 @@ class BinanceExchange:
     async def open_streams(self, symbols: Sequence[str], sink: Sink) -> None:
         """Open market, public, user and order connections and keep them open until `close`; returns at first data."""
         self._sink = sink
-        self._live = Live(
+        live = Live(
             self._settings,
             self._signer,
             self._rest,
@@ -170,7 +172,13 @@ class BinanceExchange:
             sink,
             self._tasks,
         )
-        await self._live.open()
+        try:
+            await live.open()
+        except ActError:
+            await self._tasks.close()
+            self._tasks = Tasks()
+            raise
+        self._live = live
 
     def execute(self, command: ExchangeCommand) -> None:
         """Start carrying out a command now; a look-up goes on until it is answered."""
@@ -206,11 +214,11 @@ class BinanceExchange:
             if failure.code not in ALREADY_SO:
                 raise domain_error(failure, what) from None
 
-    async def _candle_page(self, symbol: str, start_ms: int, end_ms: int) -> list[Candle]:
+    async def _candle_page(self, symbol: str, start_ms: int, end_ms: int, limit: int) -> list[Candle]:
         with _told_plainly(f"reading candles of {symbol}"):
             body = await self._rest.read(
                 lambda api: api.kline_candlestick_data(
-                    symbol, "1m", start_time=start_ms, end_time=end_ms - 1, limit=_CANDLES_PER_PAGE
+                    symbol, "1m", start_time=start_ms, end_time=end_ms - 1, limit=limit
                 )
             )
             return read_candles(symbol, body)

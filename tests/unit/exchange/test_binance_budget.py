@@ -22,7 +22,7 @@ def test_used_weight_is_what_the_exchange_counted_and_ends_with_the_minute():
 
 def test_routine_reads_stop_before_urgent_ones_do():
     budget, _ = a_budget(960)
-    budget.note_headers({"x-mbx-used-weight-1m": "1500"})
+    budget.note_headers({"x-mbx-used-weight-1m": "1700"})
     assert budget.read_delay(essential=False) == 60
     assert budget.read_delay(essential=True) == 0
     budget.note_headers({"x-mbx-used-weight-1m": "1920"})

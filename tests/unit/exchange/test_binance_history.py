@@ -215,6 +215,7 @@ async def test_a_fill_that_the_stream_did_not_bring_is_found_and_told_with_its_o
     venue.orders = [an_order_answer(status="NEW")]
     watch = Watch(venue, stream_up=False)
     await watch.rounds(1)
+    watch.sink.events.clear()
     venue.orders = [an_order_answer(status="FILLED", executed="0.010")]
     venue.trades = [a_trade_row(1, time=NOW)]
     venue.positions = [a_position()]
