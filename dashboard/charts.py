@@ -13,6 +13,9 @@ CALM = "#5B8DEF"
 MUTED = "#848E9C"
 GRID = "#1E2329"
 TEXT = "#B7BDC6"
+EQUITY_PANE_HEIGHT = 196
+DRAWDOWN_PANE_HEIGHT = 52
+EQUITY_HEIGHT = EQUITY_PANE_HEIGHT + DRAWDOWN_PANE_HEIGHT + 48
 PRICE_PANE_HEIGHT = 500
 ADX_PANE_HEIGHT = 96
 CANDLES_HEIGHT = PRICE_PANE_HEIGHT + ADX_PANE_HEIGHT + 84
@@ -58,8 +61,8 @@ def equity(frame: pd.DataFrame) -> Spec:
         "tooltip": {"trigger": "axis", "valueFormatter": "%,.2f"},
         "axisPointer": {"link": [{"xAxisIndex": "all"}]},
         "grid": [
-            _pane(top=8, height=150),
-            _pane(top=172, height=52),
+            _pane(top=8, height=EQUITY_PANE_HEIGHT),
+            _pane(top=EQUITY_PANE_HEIGHT + 22, height=DRAWDOWN_PANE_HEIGHT),
         ],
         "xAxis": [_time_axis(0, labels=False), _time_axis(1, labels=True)],
         "yAxis": [_value_axis(0), _value_axis(1, scale=False, splits=2)],

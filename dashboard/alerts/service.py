@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from bot.domain.errors import ActError, ConfigurationError
+from bot.domain.errors import ConfigurationError
 from bot.domain.records import Alert
 from bot.settings import Settings, home, load, secret
 from dashboard.alerts.courier import Courier
@@ -62,6 +61,7 @@ class Service:
         self._starts: dict[str, int] = {}
         self._saved: dict[str, int] = {}
         self._read_up_to = -1
+        self._failed_looks = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, then send for a last moment what can still be sent."""
@@ -84,8 +84,10 @@ class Service:
     def _look(self) -> None:
         try:
             self.look()
-        except (ActError, SQLAlchemyError, OSError) as error:
-            _log.error("alerts.look_failed", kind=type(error).__name__, why=str(error).splitlines()[0])
+        except Exception as error:  # noqa: BLE001 - the edge of the task: counted, logged, tried again at the next look
+            self._failed_looks += 1
+            why = (str(error).splitlines() or [""])[0]
+            _log.error("alerts.look_failed", kind=type(error).__name__, why=why, failed=self._failed_looks)
 
     def look(self) -> None:
         """Take what is new in outbox and heartbeat, once."""

@@ -24,14 +24,22 @@ _PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "r
 class SlackBot(Channel):
     """Posts through the Web API. References are `channel:ts`, kept in the deliveries: threads outlive restarts."""
 
-    def __init__(self, token: str, channel: str, critical_channel: str = "", base_url: str = SLACK_API) -> None:
+    def __init__(
+        self,
+        token: str,
+        channel: str,
+        critical_channel: str = "",
+        *,
+        base_url: str = SLACK_API,
+        timeout_seconds: int = TIMEOUT_SECONDS,
+    ) -> None:
         """Use `base_url` (with a trailing slash) for a stand-in server."""
         self._channel = channel
         self._critical_channel = critical_channel or channel
         self._client = AsyncWebClient(
             token=token,
             base_url=base_url,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
             retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=3)],
         )
 
@@ -69,7 +77,7 @@ class SlackBot(Channel):
 class SlackHook(Channel):
     """Posts to an incoming webhook: one way, no threads, no later changes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_seconds: int = TIMEOUT_SECONDS) -> None:
         """Take a webhook address at Slack's own host, or on this machine for a stand-in; else ConfigurationError."""
         parts = urlsplit(url)
         at_slack = parts.scheme == "https" and parts.hostname == WEBHOOK_HOST
@@ -78,7 +86,7 @@ class SlackHook(Channel):
                 f"ACT_SLACK_WEBHOOK must be an https address at {WEBHOOK_HOST}: copy it from the Slack app's page."
             )
         self._client = AsyncWebhookClient(
-            url, timeout=TIMEOUT_SECONDS, retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=3)]
+            url, timeout=timeout_seconds, retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=3)]
         )
 
     @property

@@ -61,7 +61,8 @@ def _curve() -> None:
         return
     drawdown = f"deepest drawdown {number(float(frame['drawdown'].min()))}"
     live.say(panels.chart_title("Equity and drawdown", f"USDT, {drawdown}", inspect=False))
-    st.echarts_chart(charts.equity(frame), height=250, key="equity", alt="Equity and drawdown over time")
+    alt = "Equity and drawdown over time"
+    st.echarts_chart(charts.equity(frame), height=charts.EQUITY_HEIGHT, key="equity", alt=alt)
 
 
 def _limits() -> None:
