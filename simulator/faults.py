@@ -21,7 +21,8 @@ WebSocket API requests. `params` and `fields` (dotted: `k.x`, `o.X`) must be equ
                  process          true, false, or the share of requests that are executed, by the seed
                                   (not executed, and nothing else said: there is no answer)
                  delay_after_ms   wait between the execution and the answer
-                 status, headers, body   answer so instead (body: text as it is, or JSON)
+                 status, headers, body   answer so instead (body: text as it is, or JSON, for wsapi its `error`;
+                                  without one: the exchange's unknown error)
                  close, reset     "before" or "after" the execution: hang up in order, or by TCP reset
     ws           drop             true
                  duplicate        number of extra copies, or [least, most] by the seed; copies_delay_ms

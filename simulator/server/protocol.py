@@ -34,6 +34,7 @@ _CHORES_MS = 1_000
 _PING_EVERY_MS = 180_000
 _PONG_WITHIN_MS = 600_000
 _HANDSHAKE_WEIGHT = 5
+_UNKNOWN = {"code": -1000, "msg": "Unknown error, please check your request or try again later."}
 _SECRET_PARAMS = {"signature", "listenKey", "apiKey"}
 
 
@@ -316,7 +317,7 @@ class Server:
     ) -> None:
         text = ""
         if deed is not None and deed.status:
-            body = {"id": message.ident, "status": deed.status, "error": deed.body}
+            body = {"id": message.ident, "status": deed.status, "error": deed.body or _UNKNOWN}
             text = deed.body if isinstance(deed.body, str) else ""
         if body is None:
             return
@@ -383,6 +384,6 @@ def _readable(request: HttpRequest) -> dict[str, str]:
 
 
 def _instead(deed: Deed) -> HttpReply:
-    body = deed.body.encode() if isinstance(deed.body, str) else msgspec.json.encode(deed.body)
+    body = deed.body.encode() if isinstance(deed.body, str) else msgspec.json.encode(deed.body or _UNKNOWN)
     kind = "text/html" if isinstance(deed.body, str) else "application/json"
     return HttpReply(deed.status, body, {"Content-Type": kind, **deed.headers})

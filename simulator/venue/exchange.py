@@ -46,6 +46,7 @@ from simulator.venue.model import (
     WorkingType,
 )
 from simulator.venue.placing import place_order
+from simulator.venue.restoring import Restored, restore
 from simulator.venue.settlement import advance, schedule_funding, set_countdown, set_next_due, settle_funding
 from simulator.venue.state import State
 
@@ -99,6 +100,10 @@ class Exchange:
             schedule_funding(self._state, symbol, market)
         set_next_due(self._state)
 
+    def restore(self, account: Restored) -> None:
+        """Take an account over from its owner's books, before anything else is asked (paper trading)."""
+        restore(self._state, account)
+
     @property
     def now_ms(self) -> int:
         """The market's present time."""
@@ -129,7 +134,8 @@ class Exchange:
         price = tick.price
         market.move(price, buyer_is_maker=tick.buyer_is_maker)
         if market.is_woken_by(price, price):
-            match_resting(state, market, tick)
+            if market.top is None or tick.quantity:
+                match_resting(state, market, tick)
             algo_orders.fire_reached(state, market, WorkingType.CONTRACT_PRICE, price)
         if not market.explicit_mark:
             self._mark_moved(market)
@@ -148,7 +154,8 @@ class Exchange:
     def set_top(self, symbol: str, bid: Decimal, ask: Decimal, at_ms: int) -> None:
         """Take best bid and ask from a real book (paper trading), and fill the resting orders it crosses.
 
-        From the first call on, ticks move the path price but no longer the book.
+        From the first call on, ticks move the path price but no longer the book, and one without a quantity, which is
+        no trade, fills no resting order either: a price within the spread has not passed what rests there.
         """
         if self._state.is_held:
             return
@@ -414,8 +421,10 @@ class Exchange:
         return len(self._state.orders), self._state.trade_count
 
     # what a person or the exchange does (faults)
-    def fund(self, symbol: str) -> None:
-        """Settle the symbol's funding now at its present rate."""
+    def fund(self, symbol: str, rate: Decimal | None = None) -> None:
+        """Settle the symbol's funding now, at `rate` or at its present one."""
+        if rate is not None:
+            self._state.market(symbol).funding_rate = rate
         settle_funding(self._state, symbol)
 
     def liquidate(self, symbol: str) -> None:

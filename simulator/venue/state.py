@@ -60,6 +60,9 @@ class State:
     algo_ids: dict[str, int] = field(default_factory=dict)
     trades: dict[str, list[Trade]] = field(default_factory=dict)
     trade_count: int = 0
+    order_id_base: int = FIRST_ORDER_ID
+    trade_id_base: int = FIRST_TRADE_ID
+    algo_id_base: int = FIRST_ALGO_ID
     liquidation_count: int = 0
     incomes: list[Income] = field(default_factory=list)
     funding_rates: list[FundingRate] = field(default_factory=list)
@@ -96,15 +99,15 @@ class State:
 
     def next_order_id(self) -> int:
         """Return the id of the next order."""
-        return FIRST_ORDER_ID + len(self.orders)
+        return self.order_id_base + len(self.orders)
 
     def next_trade_id(self) -> int:
         """Return the id of the next trade."""
-        return FIRST_TRADE_ID + self.trade_count
+        return self.trade_id_base + self.trade_count
 
     def next_algo_id(self) -> int:
         """Return the id of the next algo order."""
-        return FIRST_ALGO_ID + len(self.algos)
+        return self.algo_id_base + len(self.algos)
 
     def keep_new_order(self, order: Order) -> None:
         """Store a new order under its ids."""
