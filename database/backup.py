@@ -93,6 +93,7 @@ def _copy(source: Path, target: Path) -> None:
             closing(sqlite3.connect(target)) as writer,
         ):
             reader.backup(writer, pages=_PAGES_A_STEP, sleep=_PAUSE_SECONDS)
+            writer.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, readable from any medium
     except sqlite3.Error as error:
         raise ConfigurationError(f"{source}: the backup failed ({error}); free the disk and try again") from error
     if not is_sound(target):

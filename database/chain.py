@@ -68,7 +68,7 @@ def order_chain(connection: Connection, name: str) -> OrderChain:
         stops=reader.rows(AlgoOrderRow, _ALGO_ORDERS.c.intent_id == intent_id, order_by=(_ALGO_ORDERS.c.created_ms,))
         if intent_id
         else (),
-        fills=_fills(reader, subject.symbol, attempts),
+        fills=_fills(reader, subject.symbol, attempts if order in attempts or order is None else (*attempts, order)),
         trade=_trade(reader, subject, decision),
         metrics=reader.rows(
             ExecutionMetric,

@@ -109,7 +109,7 @@ class Queries:
         """Return the equity curve since a moment, in at most about `max_points` points that keep highs and lows."""
         columns = (_EQUITY.c.at_ms, _EQUITY.c.equity, _EQUITY.c.wallet, _EQUITY.c.unrealized, _EQUITY.c.day_pnl)
         statement = select(*columns).where(_EQUITY.c.at_ms >= since_ms).order_by(_EQUITY.c.at_ms)
-        rows = _thinned(self._rows(statement), max_points)
+        rows = thinned(self._rows(statement), max_points)
         return EquityColumns(
             at_ms=[row["at_ms"] for row in rows],
             equity=[float(row["equity"]) for row in rows],
@@ -474,7 +474,7 @@ def _request(asked: RowMapping, seen: RowMapping | None) -> RequestView:
     )
 
 
-def _thinned(rows: Sequence[RowMapping], max_points: int) -> list[RowMapping]:
+def thinned(rows: Sequence[RowMapping], max_points: int) -> list[RowMapping]:
     """Keep of each stretch the first point, the lowest and the highest, and the very last point."""
     if len(rows) <= max_points:
         return list(rows)

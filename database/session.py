@@ -104,9 +104,9 @@ def reading_engine(url: str) -> Engine:
 
 
 def is_sound(path: Path) -> bool:
-    """Return whether the file is a sound SQLite database, by its own full check."""
+    """Return whether a file that nobody writes is a sound SQLite database, by its own full check."""
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{quote(str(path))}?immutable=1", uri=True)
         try:
             return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
         finally:
