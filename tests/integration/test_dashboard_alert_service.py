@@ -171,7 +171,8 @@ async def test_it_waits_for_a_bot_that_has_never_been_started(tmp_path):
         folder = tmp_path
 
     async with Alerts(Nowhere()) as alerts:
-        await asyncio.sleep(2.5)
+        assert b"alerts.started" in await asyncio.wait_for(alerts.process.stderr.readline(), 30)
+        await asyncio.sleep(1.2)
         code, seconds = await alerts.end()
     assert (code, seconds < 2) == (0, True)
     assert "Traceback" not in alerts.words
