@@ -225,7 +225,7 @@ def test_dashboards_read_beside_the_writer(store, tmp_path):
         "from database.queries import Queries\n"
         f"queries = Queries(*{urls(tmp_path)!r})\n"
         "print('ready', flush=True)\n"
-        "end = time.monotonic() + 1.0\n"
+        "end = time.monotonic() + 0.5\n"
         "reads = 0\n"
         "while time.monotonic() < end:\n"
         "    counts = queries.counts()\n"
@@ -245,8 +245,8 @@ def test_dashboards_read_beside_the_writer(store, tmp_path):
         store.commit([an_order(number), a_fill(number)])
     reads = [int(reader.communicate()[0]) for reader in readers]
     assert [reader.returncode for reader in readers] == [0, 0]
-    assert min(reads) > 10
-    assert number > 100
+    assert min(reads) > 3
+    assert number > 30
 
 
 def test_requests_are_taken_until_they_are_mirrored(store, tmp_path):
@@ -278,11 +278,10 @@ sys.path.insert(0, "tests")
 from pathlib import Path
 from support.database_rows import a_store, a_decision, an_intent, an_order
 store = a_store(Path(sys.argv[1]))
-number = 0
-while True:
-    number += 1
+for number in range(1, 1_501):
     store.commit([a_decision(number), an_intent(number), an_order(number)])
     print(number, flush=True)
+sys.stdin.read()
 """
 
 
@@ -290,7 +289,9 @@ def test_killing_the_writer_loses_no_committed_row(tmp_path):
     for lines in (1, 120):
         folder = tmp_path / str(lines)
         folder.mkdir()
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         told = 0
         for _ in range(lines):
             told = int(writer.stdout.readline())
@@ -298,6 +299,7 @@ def test_killing_the_writer_loses_no_committed_row(tmp_path):
         told = max([told, *(int(line) for line in writer.stdout.read().split("\n")[:-1] if line)])
         writer.wait()
         writer.stdout.close()
+        writer.stdin.close()
         store = a_store(folder)
         books = store.books()
         decisions = len(rows_of(folder, type(a_decision())))
