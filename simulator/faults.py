@@ -7,7 +7,8 @@ fires is applied. All times are wall milliseconds.
                  "wsapi"    a WebSocket API request  method ("order.place"), params
                  "ws"       a frame to be sent       route, stream, event, symbol, fields
                  "connect"  a WebSocket handshake    route
-                 "open"     connections that stand open when the fault is loaded: applied once, at once   route
+                 "open"     the connections that stand open  route          done once, after_ms after loading (0)
+                 "account"  what a person or the exchange does to the account: done once, after_ms after loading (0)
     how often    nth         first match that fires (default: `every`, else 1)
                  every       after it, each every-th match (default: each one)
                  times       at most so often (default: no limit, and once where `nth` stands alone)
@@ -33,6 +34,12 @@ WebSocket API requests. `params` and `fields` (dotted: `k.x`, `o.X`) must be equ
                  inject           frames (JSON or text) sent right after
     ws, open     close            close code; reset: true; silent: {"ms": 5000 or 0 for ever, "pings": true}
     open         expire_listen_key   true
+    account      request          {"method", "path", "params"}: any endpoint, as the account's owner elsewhere would
+                 transfer         {"asset": "USDT", "amount": "-5000"}
+                 liquidate, fund  symbol
+                 symbol           what changes in its exchangeInfo entry: {"symbol": "BTCUSDT", "status": "SETTLING",
+                                  "filters": [{"filterType": "LOT_SIZE", "stepSize": "0.010"}]}
+                 hedge_mode       true or false
     connect      refuse           HTTP status, or 0 for a TCP reset (say how often with `times`)
                  drop_after_ms    accept, then reset after so long
                  silent           as above
@@ -45,6 +52,7 @@ from typing import Any, Literal
 
 import msgspec
 
+_TIMED = {"open", "account"}
 _JSON = msgspec.json.Decoder()
 
 
@@ -59,8 +67,23 @@ class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pings: bool = True
 
 
+class OwnRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request of the account's owner, made elsewhere."""
+
+    method: str
+    path: str
+    params: dict[str, str | int | bool] = {}
+
+
+class Transfer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Money into (positive) or out of the futures wallet."""
+
+    asset: str
+    amount: str
+
+
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kind: Literal["rest", "wsapi", "ws", "connect", "open"]
+    kind: Literal["rest", "wsapi", "ws", "connect", "open", "account"]
     method: str = "*"
     path: str = "*"
     params: dict[str, str | int | bool] = {}
@@ -73,6 +96,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every: int = 0
     times: int = 0
     probability: float = 1.0
+    after_ms: int = 0
 
 
 class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,6 +124,12 @@ class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refuse: int | None = None
     drop_after_ms: int | None = None
     expire_listen_key: bool = False
+    request: OwnRequest | None = None
+    transfer: Transfer | None = None
+    liquidate: str = ""
+    fund: str = ""
+    symbol: dict[str, Any] = {}
+    hedge_mode: bool | None = None
 
 
 class _Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,7 +176,7 @@ def parse_plan(text: bytes) -> list[Fault]:
     """Read a plan from JSON bytes, or raise `FaultError`."""
     try:
         specs = _PLAN.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise FaultError(f"fault plan not understood: {error}; see docs/simulator.md for the format") from error
     return [Fault(spec.match, spec.action) for spec in specs]
 
@@ -212,11 +242,11 @@ class FaultPlan:
             return deed.duplicate
         return self.draw.randint(*deed.duplicate)
 
-    def take_open(self) -> list[Fault]:
-        """Remove and return the faults that act at once on open connections."""
-        now = [fault for fault in self._faults if fault.match.kind == "open"]
-        self._faults = [fault for fault in self._faults if fault.match.kind != "open"]
-        return now
+    def take_timed(self) -> list[Fault]:
+        """Remove and return the faults that wait for no match, only for their time."""
+        timed = [fault for fault in self._faults if fault.match.kind in _TIMED]
+        self._faults = [fault for fault in self._faults if fault.match.kind not in _TIMED]
+        return timed
 
     def _of(self, kind: str) -> list[Fault]:
         return [fault for fault in self._faults if fault.match.kind == kind]
@@ -229,14 +259,15 @@ class FaultPlan:
         return hit
 
 
-def _as_text(value: str | int | bool) -> str:
+def as_text(value: str | int | bool) -> str:
+    """Return a parameter as it stands in a request."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _hits_request(match: Match, method: str, path: str, params: dict[str, str]) -> bool:
     if not fnmatch.fnmatchcase(method, match.method) or not fnmatch.fnmatchcase(path, match.path):
         return False
-    return all(params.get(name) == _as_text(value) for name, value in match.params.items())
+    return all(params.get(name) == as_text(value) for name, value in match.params.items())
 
 
 def _hits_frame(match: Match, route: str, stream: str, event: str, data: str) -> bool:

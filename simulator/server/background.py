@@ -52,6 +52,8 @@ class RunningSimulator:
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_CALL_SECONDS)
+        if self._failure is not None:
+            raise self._failure
 
     def call(self, work: Callable[[Server], _T]) -> _T:
         """Run `work` with the protocol server inside its thread and return what it returns."""
@@ -104,5 +106,7 @@ class RunningSimulator:
         self._shell = Shell(self._server)
         self.urls = await self._shell.start(self.options.port)
         self._ready.set()
-        await self._stop.wait()
-        await self._shell.stop()
+        try:
+            await self._shell.run_until(self._stop)
+        finally:
+            await self._shell.stop()

@@ -49,7 +49,7 @@ def answer(server: Controlled, request: HttpRequest, wall_ms: int) -> HttpReply:
     """Answer one control request."""
     try:
         return _answer(server, request, wall_ms)
-    except (msgspec.DecodeError, FaultError) as error:
+    except (msgspec.DecodeError, FaultError, RecursionError) as error:
         return json_reply(400, {"error": str(error)})
 
 

@@ -35,7 +35,7 @@ class Delivery:
         self.wall_ms = 0
         self.connections: dict[int, Connection] = {}
         self._actions: list[Action] = []
-        self._schedule: list[tuple[int, int, Callable[[], None]]] = []
+        self._schedule: list[tuple[int, int, Callable[[], None], bool]] = []
         self._order = 0
 
     def take(self) -> list[Action]:
@@ -47,13 +47,16 @@ class Delivery:
         """Let the shell do something."""
         self._actions.append(action)
 
-    def later(self, due_ms: int, work: Callable[[], None]) -> None:
-        """Run `work` at wall time `due_ms`; at once where that is not in the future."""
+    def later(self, due_ms: int, work: Callable[[], None], *, planned: bool = False) -> None:
+        """Run `work` at wall time `due_ms`; at once where that is not in the future.
+
+        What is `planned` keeps its time; the rest is on its way already and is hurried on by `run_all`.
+        """
         if due_ms <= self.wall_ms:
             work()
             return
         self._order += 1
-        heapq.heappush(self._schedule, (due_ms, self._order, work))
+        heapq.heappush(self._schedule, (due_ms, self._order, work, planned))
 
     def next_due_ms(self) -> int | None:
         """Return the wall time of the next scheduled thing."""
@@ -63,15 +66,17 @@ class Delivery:
         """Run one scheduled thing that is due; False when none is."""
         if not self._schedule or self._schedule[0][0] > wall_ms:
             return False
-        due_ms, _, work = heapq.heappop(self._schedule)
+        due_ms, _, work, _ = heapq.heappop(self._schedule)
         self.wall_ms = max(self.wall_ms, due_ms)
         work()
         return True
 
     def run_all(self) -> None:
-        """Run everything scheduled now, whatever its time."""
-        while self._schedule:
-            heapq.heappop(self._schedule)[2]()
+        """Run now what is on its way, whatever its time."""
+        while on_its_way := sorted(item[:3] for item in self._schedule if not item[3]):
+            self._schedule = [item for item in self._schedule if item[3]]
+            for _, _, work in on_its_way:
+                work()
 
     def publish(self, channel: Channel, event: str, data: str) -> None:
         """Send a market payload to everybody who subscribed."""

@@ -51,8 +51,10 @@ async def _serve(server: Server, port: int) -> None:
     urls = await shell.start(port)
     sys.stdout.write(json.dumps(urls) + "\n")
     sys.stdout.flush()
-    await stopped.wait()
-    await shell.stop()
+    try:
+        await shell.run_until(stopped)
+    finally:
+        await shell.stop()
 
 
 def read_options(argv: list[str]) -> Options:

@@ -7,6 +7,7 @@ and does what `take` hands out, in order. `wall_ms` must never go back.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from simulator.server.board import SymbolBoard
 from simulator.server.clock import MarketClock
 from simulator.server.connections import Connection, Route, parse_target
 from simulator.server.delivery import Delivery
+from simulator.server.interventions import intervene
 from simulator.server.journal import Journal
 from simulator.server.limits import Limits
 from simulator.server.play import Play
@@ -89,6 +91,7 @@ class Server:
         )
         self._next_chores_ms = wall_ms + _CHORES_MS
         self._last_ping_ms: dict[int, int] = {}
+        self._plan_timed()
 
     # what the shell calls
 
@@ -210,11 +213,10 @@ class Server:
         return msgspec.json.encode(self.exchange.ledger(), order="sorted") + b"\n"
 
     def add_faults(self, text: bytes, wall_ms: int) -> None:
-        """Put further faults in force; those of kind `open` act at once."""
+        """Put further faults in force; those of kind `open` and `account` act at their time, usually at once."""
         self.advance(wall_ms)
         self.plan.add(parse_plan(text))
-        for fault in self.plan.take_open():
-            self._disturb_open(fault)
+        self._plan_timed()
 
     def clear_faults(self) -> None:
         """Forget all faults; frames they hold back are sent."""
@@ -365,9 +367,18 @@ class Server:
         self._delivery.disturb(connection, deed)
         if deed.drop_after_ms is not None:
             due_ms = self._delivery.wall_ms + deed.drop_after_ms
-            self._delivery.later(due_ms, lambda: self._hang_up(connection, in_order=False))
+            self._delivery.later(due_ms, lambda: self._hang_up(connection, in_order=False), planned=True)
 
-    def _disturb_open(self, fault: Fault) -> None:
+    def _plan_timed(self) -> None:
+        for fault in self.plan.take_timed():
+            due_ms = self._delivery.wall_ms + fault.match.after_ms
+            self._delivery.later(due_ms, partial(self._do_timed, fault), planned=True)
+
+    def _do_timed(self, fault: Fault) -> None:
+        if fault.match.kind == "account":
+            self.journal.note("intervention", answer=intervene(self._api, fault.deed))
+            self._tell()
+            return
         if fault.deed.expire_listen_key:
             self._users.expire(self._play.now_ms)
         for connection in list(self._delivery.connections.values()):

@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from itertools import count
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -41,6 +42,7 @@ class Shell:
         self._timer: asyncio.TimerHandle | None = None
         self._runner: web.ServerRunner | None = None
         self._last_ms = 0
+        self._failed: asyncio.Future[None] | None = None
 
     async def start(self, port: int) -> dict[str, str]:
         """Listen on 127.0.0.1 and return the addresses; `OSError` when the port is taken."""
@@ -49,8 +51,20 @@ class Shell:
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, port, backlog=1_024)
         await site.start()
+        self._failed = asyncio.get_running_loop().create_future()
         self._arm()
         return addresses(self._runner.addresses[0][1])
+
+    async def run_until(self, stopped: asyncio.Event) -> None:
+        """Serve until `stopped` is set; a market that broke down raises what broke it."""
+        if self._failed is None:
+            raise RuntimeError("the shell has not been started")
+        waiting = asyncio.ensure_future(stopped.wait())
+        either: list[asyncio.Future[Any]] = [waiting, self._failed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._failed.done():
+            self._failed.result()
 
     async def stop(self) -> None:
         """Cut all connections and stop listening."""
@@ -137,8 +151,12 @@ class Shell:
         self._timer = loop.call_later(max(_LEAST_SECONDS, seconds), self._wake)
 
     def _wake(self) -> None:
-        self._server.advance(self._now_ms())
-        self.flush()
+        try:
+            self._server.advance(self._now_ms())
+            self.flush()
+        except Exception as error:  # noqa: BLE001 - the edge of the market's task: whoever runs the shell ends with it
+            if self._failed is not None and not self._failed.done():
+                self._failed.set_exception(error)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":

@@ -64,7 +64,7 @@ class Streams:
     def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
         try:
             request = _DECODER.decode(text)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             return _error(3, f"Invalid JSON: {error}", None)
         if not isinstance(request, dict):
             return _error(2, "Invalid request: request must be an object", None)

@@ -51,7 +51,7 @@ def read_message(text: str) -> Message:
     try:
         request = json.loads(text, parse_int=str, parse_float=str)
         ident = json.loads(text).get("id")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise VenueError(-1000, "Invalid JSON request.") from None
     params = request.get("params", {})
     if not isinstance(request.get("method"), str) or not isinstance(params, dict):

@@ -265,3 +265,59 @@ def test_the_journal_knows_which_requests_were_hit():
     hit = [entry.get("fault") for entry in simulator.request("GET", "/sim/v1/journal").json()["entries"]]
 
     assert hit.count(True) == 1
+
+
+def account(**action):
+    return a_fault({"kind": "account"}, **action)
+
+
+def test_a_person_trades_moves_money_and_the_exchange_acts_beside_the_client():
+    simulator = a_simulator()
+    line = a_user_line(simulator)
+    load(simulator, account(request={"method": "POST", "path": "/fapi/v1/order", "params": BUY}))
+    load(simulator, account(transfer={"asset": "USDT", "amount": "-2500"}))
+    load(simulator, account(fund="BTCUSDT"), account(liquidate="BTCUSDT"))
+    told = line.frames()
+    books = simulator.request("GET", "/sim/v1/ledger").json()
+
+    assert {"ORDER", "WITHDRAW", "FUNDING_FEE"} <= {frame["a"]["m"] for frame in told if frame["e"] == "ACCOUNT_UPDATE"}
+    assert any(order["client_order_id"].startswith("autoclose-") for order in books["orders"])
+    assert books["positions"] == []
+    assert "-2500" in [row["amount"] for row in books["transfers"]]
+
+
+def test_the_exchange_changes_a_symbols_rules_at_a_set_time():
+    simulator = a_simulator()
+    changes = {"symbol": "BTCUSDT", "filters": [{"filterType": "LOT_SIZE", "stepSize": "0.010", "minQty": "0.010"}]}
+    load(simulator, a_fault({"kind": "account", "after_ms": 2_000}, symbol=changes))
+    resting = {"type": "LIMIT", "timeInForce": "GTC", "price": "100000", "quantity": "0.015"}
+
+    before = buy(simulator, **resting)
+    simulator.run(2_000)
+    after = buy(simulator, **resting)
+    info = simulator.request("GET", "/fapi/v1/exchangeInfo").json()["symbols"][0]
+
+    assert before.answered.status == 200
+    assert after.json()["code"] == -4023
+    assert {rule["filterType"]: rule for rule in info["filters"]}["LOT_SIZE"]["maxQty"] == "1000"
+
+
+def test_what_is_refused_to_a_person_is_journaled():
+    simulator = a_simulator()
+    load(simulator, account(request={"method": "POST", "path": "/fapi/v1/order", "params": BUY | {"side": "UP"}}))
+
+    entry = simulator.request("GET", "/sim/v1/journal").json()["entries"][-1]
+
+    assert entry["answer"] == {"code": -1117, "msg": "Invalid side."}
+
+
+def test_what_is_planned_for_later_does_not_hurry_for_a_hold():
+    simulator = a_simulator()
+    line = a_user_line(simulator)
+    load(simulator, a_fault({"kind": "open", "after_ms": 5_000}, reset=True))
+    simulator.request("POST", "/sim/v1/clock", body=b'{"hold": true}')
+    assert line.ended is None
+
+    simulator.run(5_000)
+
+    assert line.ended == 0
