@@ -40,8 +40,7 @@ def deadline_ms(state: State) -> int | None:
     """Return when equity has to be judged though nothing happens."""
     if not state.opened:
         return None
-    wake_ms = state.risk.wake(state).deadline_ms
-    quiet_ms = None if wake_ms is None else wake_ms + _BOUNDARY_PATIENCE_MS
+    quiet_ms = None if state.judge_ms is None else state.judge_ms + _BOUNDARY_PATIENCE_MS
     if state.boundary_judged:
         return quiet_ms
     due_ms = state.boundary_ms + _BOUNDARY_PATIENCE_MS
@@ -54,6 +53,7 @@ def judge(state: State) -> None:
         return
     state.peak_equity = max(state.peak_equity, state.equity)
     rows = state.risk.judge(state)
+    state.judge_ms = state.risk.wake(state).deadline_ms
     state.record_all(rows)
     for row in rows:
         if isinstance(row, RiskEvent):

@@ -16,12 +16,12 @@ _LOST_IF_NOT_SHOWN: Final = frozenset({OrderState.RESTING, OrderState.PARTIALLY_
 
 def compare(state: State, event: SnapshotTaken) -> None:
     """Take a snapshot: open the books with it, or hold them against it."""
-    first, state.adopted, state.reconcile_asked = not state.adopted, True, False
+    state.reconcile_asked = False
     state.touch_all()
     if not state.opened:
         ledger.open_books(state, event.snapshot.wallets, event.from_ms)
     _take_orders(state, event.snapshot)
-    _look_up_what_is_missing(state, event.snapshot, first=first)
+    _look_up_what_is_missing(state, event.snapshot)
     differences = [*_wallet_differences(state, event.snapshot), *_position_differences(state, event.snapshot)]
     if differences:
         _disagree(state, differences)
@@ -37,21 +37,24 @@ def _take_orders(state: State, snapshot: AccountSnapshot) -> None:
         stops.update(state, algo)
 
 
-def _look_up_what_is_missing(state: State, snapshot: AccountSnapshot, *, first: bool) -> None:
+def _look_up_what_is_missing(state: State, snapshot: AccountSnapshot) -> None:
     shown = {(each.symbol, each.client_order_id) for each in snapshot.open_orders}
-    shown_algos = {(each.symbol, each.client_algo_id) for each in snapshot.open_algo_orders}
+    shown |= {(each.symbol, each.client_algo_id) for each in snapshot.open_algo_orders}
     for symbol in state.by_symbol.values():
         for row in tuple(symbol.orders.values()):
-            if (symbol.symbol, row.client_order_id) not in shown and _is_missing(row.state, first=first):
+            key = (row.symbol, row.client_order_id)
+            if key not in shown and _should_be_shown(row.state, inherited=key in state.inherited):
                 orders.look_up(state, symbol, row)
         for algo in tuple(symbol.algos.values()):
-            if (symbol.symbol, algo.client_algo_id) not in shown_algos and _is_missing(algo.state, first=first):
+            key = (algo.symbol, algo.client_algo_id)
+            if key not in shown and _should_be_shown(algo.state, inherited=key in state.inherited):
                 stops.look_up(state, symbol, algo)
+    state.inherited.clear()
 
 
-def _is_missing(state: OrderState, *, first: bool) -> bool:
-    """Say whether an open order should have been shown. One being sent in this life is answered by its request."""
-    return state in _LOST_IF_NOT_SHOWN or (first and (awaits_answer(state) or state is OrderState.UNKNOWN))
+def _should_be_shown(state: OrderState, *, inherited: bool) -> bool:
+    """Say whether an order is missing. One that this process sent is answered by its request, or being looked up."""
+    return state in _LOST_IF_NOT_SHOWN or (inherited and (awaits_answer(state) or state is OrderState.UNKNOWN))
 
 
 def _wallet_differences(state: State, snapshot: AccountSnapshot) -> list[str]:

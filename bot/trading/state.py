@@ -141,7 +141,7 @@ class State:
     now_ms: int = 0
     wallets: dict[str, Decimal] = field(default_factory=dict)
     opened: bool = False
-    adopted: bool = False
+    inherited: set[tuple[str, str]] = field(default_factory=set)
     reconciled: bool = False
     reconcile_tries: int = 0
     reconcile_asked: bool = False
@@ -155,6 +155,7 @@ class State:
     boundary_ms: int = 0
     boundary_closed: set[str] = field(default_factory=set)
     boundary_judged: bool = True
+    judge_ms: int | None = None
     peak_equity: Decimal = ZERO
     last_decision_ms: int = 0
     touched: dict[str, None] = field(default_factory=dict)

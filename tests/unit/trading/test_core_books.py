@@ -1,0 +1,600 @@
+"""The books: money booked once, whatever comes twice or late; held against the account; taken up again by the next process."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+from support.core_bench import BTC, ETH, MINUTE_MS, START, Bench, an_instrument, of
+
+from bot.domain.account import AccountSnapshot
+from bot.domain.commands import CancelOrder, CancelStop, LookUpOrder, LookUpStop, PlaceStop, Reconcile, SubmitOrder
+from bot.domain.events import (
+    CandleClosed,
+    CandleWarmedUp,
+    FillRecovered,
+    FundingPaid,
+    OrderUpdated,
+    SnapshotTaken,
+    TimeAdvanced,
+    TransferSeen,
+)
+from bot.domain.fill import Fill, Funding, OpeningBalance, Transfer
+from bot.domain.market import DAY_MS, Candle
+from bot.domain.order import OrderState, Side
+from bot.domain.records import (
+    Alert,
+    AlgoOrderRow,
+    Decision,
+    Incident,
+    Intent,
+    OrderRow,
+    PositionRow,
+    RiskEvent,
+    RiskState,
+    TradeRow,
+)
+from bot.trading.limits import PacingLimits, RiskLimits
+from bot.trading.strategy import ENTER_LONG, EXIT_LONG
+
+MIDNIGHT = 20_000 * DAY_MS
+
+
+def the(commands, kind):
+    (command,) = of(commands, kind)
+    return command
+
+
+def funding(amount="-0.5", at=START, symbol=BTC, asset="USDT"):
+    return FundingPaid(at, Funding(symbol, "FUNDING_FEE", at - at % MINUTE_MS, asset, Decimal(amount)))
+
+
+def wallet(bench):
+    return bench.engine.view().wallet
+
+
+def agrees(bench):
+    assert bench.snapshot() == []
+    assert bench.engine.view().reconciled
+    return True
+
+
+# Opening
+
+
+def test_the_first_snapshot_opens_the_books():
+    bench = Bench(opened=False)
+    bench.handle(SnapshotTaken(bench.now, bench.exchange.snapshot(), first=True, from_ms=123))
+    assert bench.one(OpeningBalance) == OpeningBalance("USDT", Decimal(10_000), 123)
+    assert bench.snapshot() == []
+    assert len(bench.all(OpeningBalance)) == 1
+
+
+def test_assets_with_nothing_in_them_are_left_out_of_the_opening():
+    bench = Bench(opened=False)
+    bench.handle(SnapshotTaken(bench.now, AccountSnapshot({"USDT": Decimal(5), "BNB": Decimal(0)}, (), (), ())))
+    assert [row.asset for row in bench.all(OpeningBalance)] == ["USDT"]
+
+
+# Money
+
+
+def test_money_moves_by_the_wires_words():
+    bench = Bench()
+    bench.enter()
+    bench.fill(the(bench.candle(EXIT_LONG), SubmitOrder), price="101")
+    bench.handle(funding())
+    bench.handle(TransferSeen(bench.now, Transfer("TRANSFER", START, "", "USDT", Decimal(50))))
+    bench.handle(TransferSeen(bench.now, Transfer("REBATE", START, "", "BNB", Decimal(1))))
+    assert wallet(bench) == 10_000 - Decimal("0.5") - Decimal("0.505") + 10 - Decimal("0.5") + 50
+    assert bench.state.wallets["BNB"] == 1
+
+
+def test_whatever_comes_twice_is_booked_once():
+    bench = Bench()
+    bench.enter()
+    transfer = TransferSeen(bench.now, Transfer("TRANSFER", START, "", "USDT", Decimal(50)))
+    bench.handle(transfer)
+    bench.handle(funding())
+    (done,) = bench.exchange.orders.values()
+    (fill,) = bench.exchange.fills
+    before = bench.frozen()
+    for event in (transfer, funding(), OrderUpdated(bench.now, done.report, fill), FillRecovered(bench.now, fill)):
+        assert bench.handle(event) == []
+    assert bench.frozen() == before
+
+
+def test_nothing_paid_leaves_no_row():
+    bench = Bench()
+    assert bench.handle(funding("0")) == []
+    assert bench.handle(TransferSeen(bench.now, Transfer("TRANSFER", START, "", "USDT", Decimal(0)))) == []
+
+
+def test_funding_belongs_to_the_trip_that_was_open_then():
+    bench = Bench()
+    bench.now += 5 * MINUTE_MS
+    bench.enter()
+    bench.handle(funding("-0.25", bench.now))
+    assert bench.one(PositionRow).funding == Decimal("-0.25")
+    bench.fill(the(bench.candle(EXIT_LONG), SubmitOrder))
+    late = bench.now
+    bench.now += 60 * MINUTE_MS
+    bench.handle(funding("-0.75", late))
+    trade = bench.one(TradeRow)
+    assert (trade.funding, trade.pnl) == (Decimal(-1), Decimal(-2))
+
+
+def test_funding_of_no_trip_is_booked_all_the_same():
+    bench = Bench()
+    bench.handle(funding(symbol=""))
+    bench.handle(funding("0.1", START + MINUTE_MS))
+    assert wallet(bench) == Decimal("9999.6")
+
+
+def test_a_late_fill_is_put_in_its_place():
+    bench = Bench(entry="limit")
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    events = [bench.exchange.execute(order.request.client_order_id, bench.now, Decimal(2), Decimal(p)) for p in (100, 98)]
+    bench.handle(events[1])
+    bench.handle(events[0])
+    row = bench.one(PositionRow)
+    assert (row.quantity, row.entry_price) == (Decimal(4), Decimal(99))
+    assert agrees(bench)
+
+
+def test_a_late_entry_fill_makes_a_trip_that_seemed_closed_open_again():
+    bench = Bench()
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.exchange.place(order.request, bench.now)
+    first, second = (bench.exchange.execute(order.request.client_order_id, bench.now, Decimal(5)) for _ in range(2))
+    bench.handle(first)
+    bench.handle(bench.exchange.by_hand(Side.SELL, Decimal(5), bench.now))
+    bench.fill("web_1")
+    assert bench.position() == 0
+    bench.handle(second)
+    assert bench.position() == 5
+    assert len(bench.state.by_symbol[BTC].live_algos()) == 1
+    assert bench.one(PositionRow).trip == 1
+    bench.handle(bench.exchange.by_hand(Side.SELL, Decimal(5), bench.now, "web_2"))
+    bench.fill("web_2", price="101")
+    trade = bench.one(TradeRow)
+    assert (trade.quantity, trade.trip) == (Decimal(10), 1)
+    bench.snapshot()
+    assert not bench.incidents()
+
+
+def test_the_exit_reason_is_named_when_the_order_is_reported_after_its_fill():
+    bench = Bench()
+    stop = bench.enter()
+    bench.exchange.trigger(stop.request.client_algo_id, bench.now)
+    done = bench.exchange.execute(stop.request.client_algo_id, bench.now)
+    bench.handle(FillRecovered(bench.now, done.fill))
+    assert bench.one(TradeRow).exit_reason == "unknown"
+    bench.handle(OrderUpdated(bench.now, done.order))
+    assert bench.one(TradeRow).exit_reason == "stop"
+
+
+def test_a_realized_profit_that_is_not_ours_is_judged_after_the_account_was_read_again():
+    bench = Bench()
+    bench.enter()
+    order = the(bench.candle(EXIT_LONG), SubmitOrder)
+    bench.exchange.place(order.request, bench.now)
+    done = bench.exchange.execute(order.request.client_order_id, bench.now, price=Decimal(101))
+    wrong = replace(done, fill=replace(done.fill, realized_pnl=Decimal(11)))
+    bench.exchange.wallet += 1
+    assert Reconcile("ledger_difference") in bench.handle(wrong)
+    assert bench.incidents() == set()
+    assert bench.snapshot() == []
+    incident = next(row for row in bench.all(Incident) if row.code == "ledger_difference")
+    assert incident.severity == "CRITICAL"
+    assert bench.one(TradeRow).pnl == Decimal("9.995")
+
+
+def test_on_the_real_exchange_a_difference_is_a_warning():
+    bench = Bench(mode="live")
+    bench.enter()
+    done = bench.exchange.place(_bare(bench), bench.now)
+    assert done
+    fill = replace(bench.exchange.fills[0], trade_id=9, side=Side.SELL, realized_pnl=Decimal(7), order_id=99)
+    bench.handle(FillRecovered(bench.now, fill))
+    bench.exchange.wallet += 7 - fill.commission
+    bench.exchange.quantity = Decimal(0)
+    bench.snapshot()
+    assert next(row for row in bench.all(Incident) if row.code == "ledger_difference").severity == "WARNING"
+
+
+def _bare(bench):
+    from bot.domain.order import OrderRequest, OrderType, TimeInForce
+
+    return OrderRequest(BTC, "web_9", Side.SELL, OrderType.LIMIT, Decimal(1), Decimal(100), TimeInForce.GTC, False)
+
+
+def test_a_commission_that_is_not_by_our_rate_is_a_warning_told_once():
+    bench = Bench()
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.exchange.place(order.request, bench.now)
+    for _ in range(2):
+        done = bench.exchange.execute(order.request.client_order_id, bench.now, Decimal(1))
+        bench.handle(replace(done, fill=replace(done.fill, commission=Decimal("0.04"))))
+    assert [row.severity for row in bench.all(Incident)] == ["WARNING"]
+
+
+def test_commission_in_bnb_is_taken_from_that_wallet():
+    bench = Bench()
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.exchange.place(order.request, bench.now)
+    done = bench.exchange.execute(order.request.client_order_id, bench.now)
+    bench.handle(replace(done, fill=replace(done.fill, commission=Decimal("0.001"), commission_asset="BNB")))
+    assert bench.state.wallets == {"USDT": Decimal(10_000), "BNB": Decimal("-0.001")}
+
+
+# Reconciliation
+
+
+def test_an_account_that_differs_is_read_again_a_few_times_then_entries_stop():
+    bench = Bench()
+    bench.exchange.wallet += 3
+    for _ in range(4):
+        assert bench.snapshot() == [Reconcile("USDT: books 10000, exchange 10003")]
+        assert bench.engine.view().reconciled
+    assert bench.snapshot() == []
+    assert not bench.engine.view().reconciled
+    assert bench.incidents() == {"unreconciled"}
+    assert bench.candle(ENTER_LONG) == []
+    assert bench.engine.view().gates[0].gate == "unreconciled"
+    bench.handle(TransferSeen(bench.now, Transfer("TRANSFER", START, "", "USDT", Decimal(3))))
+    assert agrees(bench)
+    assert bench.incidents() == set()
+    assert of(bench.candle(ENTER_LONG), SubmitOrder)
+
+
+def test_a_position_that_differs_is_a_difference():
+    bench = Bench()
+    bench.exchange.quantity = Decimal(1)
+    assert bench.snapshot() == [Reconcile("BTCUSDT: books 0, exchange 1")]
+
+
+def test_an_order_the_snapshot_does_not_show_is_looked_up():
+    bench = Bench(entry="limit")
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    bench.exchange.cancel(order.request.client_order_id, bench.now)
+    assert bench.snapshot() == [LookUpOrder(BTC, order.request.client_order_id)]
+
+
+def test_an_order_in_flight_is_left_to_its_answer():
+    bench = Bench()
+    bench.candle(ENTER_LONG)
+    assert bench.snapshot() == []
+
+
+def test_a_stop_the_snapshot_does_not_show_is_looked_up():
+    bench = Bench()
+    stop = bench.enter()
+    bench.exchange.algo_word(stop.request.client_algo_id, "CANCELED", bench.now)
+    assert bench.snapshot() == [LookUpStop(BTC, stop.request.client_algo_id)]
+
+
+def test_an_order_of_ours_that_nothing_wants_is_cancelled():
+    bench = Bench()
+    request = replace(_bare(bench), client_order_id="aab12e" + "0" * 20 + "-3")
+    bench.exchange.place(request, bench.now)
+    assert bench.snapshot() == [CancelOrder(BTC, request.client_order_id)]
+    assert bench.one(OrderRow).attempt == 3
+
+
+def test_a_stop_of_ours_without_a_position_is_cancelled():
+    bench = Bench()
+    from bot.domain.order import StopRequest
+
+    request = StopRequest(BTC, "aab12s" + "0" * 20 + "-1", Side.SELL, Decimal(90))
+    bench.exchange.place_stop(request, bench.now)
+    assert bench.snapshot() == [CancelStop(BTC, request.client_algo_id)]
+
+
+# The next process
+
+
+def test_the_next_process_adopts_a_position_with_its_stop():
+    bench = Bench()
+    stop = bench.enter()
+    again = bench.restarted()
+    assert agrees(again)
+    view = again.engine.view()
+    assert (view.positions[0].quantity, view.positions[0].stop_resting) == (Decimal(10), True)
+    assert (view.wallet, view.positions[0].stop_price) == (wallet(bench), Decimal(99))
+    out = again.candle(EXIT_LONG)
+    again.fill(the(out, SubmitOrder), price="101")
+    assert again.one(TradeRow).pnl == Decimal("8.995")
+    assert again.one(TradeRow).entry_decision_id != ""
+    assert again.commands[-1] == CancelStop(BTC, stop.request.client_algo_id)
+
+
+def test_what_may_have_been_sent_is_looked_up_not_sent_again():
+    bench = Bench()
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    again = bench.restarted()
+    assert again.snapshot() == [LookUpOrder(BTC, order.request.client_order_id)]
+    assert again.one(OrderRow).state is OrderState.UNKNOWN
+    assert of(again.candle(ENTER_LONG), SubmitOrder) == []
+
+
+def test_a_stop_that_may_have_been_placed_is_looked_up():
+    bench = Bench()
+    stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    again = bench.restarted()
+    assert again.snapshot() == [LookUpStop(BTC, stop.request.client_algo_id)]
+    bench.exchange.place_stop(stop.request, again.now)
+    found = again.snapshot()
+    assert found == []
+    assert again.one(AlgoOrderRow).state is OrderState.RESTING
+
+
+def test_a_resting_entry_keeps_its_ttl_over_a_restart():
+    bench = Bench(entry="limit")
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    bench.now += 5_000
+    again = bench.restarted(entry="limit")
+    assert again.snapshot() == []
+    assert again.wait(14_999) == []
+    assert again.wait(1) == [CancelOrder(BTC, order.request.client_order_id)]
+
+
+def test_history_read_twice_changes_nothing():
+    bench = Bench()
+    bench.enter()
+    bench.fill(the(bench.candle(EXIT_LONG), SubmitOrder))
+    bench.handle(bench.exchange.algo_word(next(iter(bench.exchange.algos)), "CANCELED", bench.now))
+    again = bench.restarted()
+    before = again.frozen()
+    for fill in bench.exchange.fills:
+        assert again.handle(FillRecovered(again.now, fill)) == []
+    for order in bench.exchange.orders.values():
+        assert again.handle(OrderUpdated(again.now, order.report)) == []
+    assert again.frozen() == before
+    assert agrees(again)
+
+
+def test_what_filled_while_we_were_down_is_booked_and_protected():
+    bench = Bench(entry="limit")
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    again = bench.restarted(entry="limit")
+    done = again.exchange.execute(order.request.client_order_id, again.now)
+    stop = the(again.handle(FillRecovered(again.now, done.fill)), PlaceStop)
+    again.handle(OrderUpdated(again.now, done.order))
+    again.accept(stop)
+    assert agrees(again)
+    assert again.one(PositionRow).entry_decision_id != ""
+
+
+def test_a_late_fill_from_before_what_is_remembered_is_booked_and_history_read_again():
+    bench = Bench()
+    bench.enter()
+    books = replace(bench.remembered(), recent_fills=())
+    again = Bench(books=books, exchange=bench.exchange, start=bench.now, opened=False)
+    assert again.position() == 10
+    early = replace(bench.exchange.fills[0], trade_id=1, order_id=55, quantity=Decimal(1), commission=Decimal("0.05"))
+    again.state.by_symbol[BTC].base = replace(again.state.by_symbol[BTC].base, last_trade_id=5)
+    again.state.by_symbol[BTC].track = again.state.by_symbol[BTC].base
+    assert Reconcile("late_fill") in again.handle(FillRecovered(again.now, early))
+    assert again.position() == 11
+
+
+def test_a_candle_delivered_again_after_a_restart_is_not_decided_twice():
+    bench = Bench(entry="limit")
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    bench.handle(bench.exchange.cancel(order.request.client_order_id, bench.now))
+    again = bench.restarted(entry="limit")
+    again.snapshot()
+    assert again.close_candle(again.now - MINUTE_MS, ENTER_LONG) == []
+    stop = Bench()
+    stop.enter()
+    leave = the(stop.candle(EXIT_LONG), SubmitOrder)
+    stop.fill(leave, "1")
+    stop.handle(stop.exchange.cancel(leave.request.client_order_id, stop.now, "EXPIRED"))
+    assert of(stop.close_candle(stop.now - MINUTE_MS, EXIT_LONG), SubmitOrder) == []
+
+
+def test_a_position_of_a_flat_symbol_starts_the_next_trip():
+    bench = Bench()
+    bench.enter()
+    bench.fill(the(bench.candle(EXIT_LONG), SubmitOrder))
+    bench.handle(bench.exchange.algo_word(next(iter(bench.exchange.algos)), "CANCELED", bench.now))
+    books = replace(bench.remembered(), recent_fills=())
+    again = Bench(books=books, exchange=bench.exchange, start=bench.now + MINUTE_MS)
+    again.enter()
+    assert again.one(PositionRow).trip == 2
+
+
+# Equity
+
+
+def test_equity_is_judged_when_all_symbols_have_closed_the_minute():
+    bench = Bench(symbols=(BTC, ETH), risk=RiskLimits(daily_loss=Decimal(20)))
+    bench.enter()
+    bench.close_candle(bench.now - MINUTE_MS, symbol=ETH)
+    bench.candle(close="98")
+    assert not bench.all(RiskEvent)
+    bench.close_candle(bench.now - MINUTE_MS, symbol=ETH)
+    assert bench.one(RiskEvent).rule == "daily_loss"
+    assert "halt" in bench.alerts()
+    assert bench.engine.view().halts[0].reason == "daily_loss"
+
+
+def test_a_symbol_that_stays_away_is_waited_for_two_seconds():
+    bench = Bench(symbols=(BTC, ETH), risk=RiskLimits(daily_loss=Decimal(20)))
+    bench.enter()
+    bench.wait(3_000)
+    bench.candle(close="98")
+    bench.wait(1_999)
+    assert not bench.all(RiskEvent)
+    bench.wait(1)
+    assert bench.one(RiskEvent).kind == "halt"
+
+
+def test_a_later_candle_ends_the_wait():
+    bench = Bench(symbols=(BTC, ETH), risk=RiskLimits(daily_loss=Decimal(20)))
+    bench.enter()
+    bench.wait(3_000)
+    bench.candle(close="98")
+    bench.candle(close="100")
+    assert bench.one(RiskEvent).kind == "halt"
+
+
+def test_a_fill_is_judged_at_once():
+    bench = Bench(risk=RiskLimits(daily_loss=Decimal(20)))
+    bench.enter()
+    bench.fill(the(bench.candle(EXIT_LONG), SubmitOrder), price="95")
+    assert bench.one(RiskEvent).rule == "daily_loss"
+
+
+def test_a_daily_loss_takes_back_resting_entries_and_ends_with_the_day():
+    bench = Bench(symbols=(BTC, ETH), entry="limit", ttl_seconds=3_000, risk=RiskLimits(daily_loss=Decimal(20)))
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    bench.accept(the(bench.fill(order, "5"), PlaceStop))
+    bench.close_candle(bench.now - MINUTE_MS, symbol=ETH)
+    bench.candle(close="95")
+    out = bench.close_candle(bench.now - MINUTE_MS, symbol=ETH)
+    assert CancelOrder(BTC, order.request.client_order_id) in out
+    bench.handle(bench.exchange.cancel(order.request.client_order_id, bench.now))
+    bench.wait(12 * 60 * MINUTE_MS)
+    assert {row.kind for row in bench.all(RiskEvent)} == {"halt", "halt_ended"}
+    assert bench.engine.view().halts == ()
+
+
+def test_the_day_begins_two_seconds_after_midnight_even_in_silence():
+    bench = Bench(start=MIDNIGHT + DAY_MS - 30_000)
+    assert bench.engine.watch().deadline_ms == MIDNIGHT + DAY_MS + 2_000
+    bench.wait(MINUTE_MS)
+    assert f'"day_ms":{MIDNIGHT + DAY_MS}' in next(row.value for row in bench.all(RiskState) if row.rule == "daily_loss")
+    assert bench.engine.watch().deadline_ms == MIDNIGHT + 2 * DAY_MS + 2_000
+
+
+def test_a_transfer_is_no_loss():
+    bench = Bench(risk=RiskLimits(daily_loss=Decimal(20)))
+    bench.handle(TransferSeen(bench.now, Transfer("TRANSFER", START, "", "USDT", Decimal(-5_000))))
+    bench.candle()
+    assert not bench.all(RiskEvent)
+    assert bench.engine.view().day_pnl == 0
+
+
+def test_warm_up_candles_decide_nothing_and_value_positions():
+    bench = Bench()
+    bench.strategies[BTC].flags = ENTER_LONG
+    candle = Candle(BTC, bench.now, *([Decimal(90)] * 4), Decimal(1))
+    assert bench.handle(CandleWarmedUp(bench.now, candle)) == []
+    assert bench.handle(CandleWarmedUp(bench.now, replace(candle, symbol=ETH))) == []
+    assert not bench.all(Decision)
+    assert bench.engine.view().evaluations[0].verdict == "enter_long"
+
+
+def test_a_candle_of_a_foreign_symbol_values_its_position():
+    bench = Bench()
+    bench.exchange.symbol = ETH
+    bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(2), bench.now))
+    bench.fill("web_1")
+    bench.handle(CandleClosed(bench.now, Candle(ETH, bench.now, *([Decimal(90)] * 4), Decimal(1))))
+    assert bench.engine.view().unrealized == -20
+
+
+# What is shown
+
+
+def test_the_view_shows_positions_orders_limits_and_money():
+    bench = Bench(entry="limit")
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    bench.fill(order, "4", maker=True)
+    view = bench.engine.view()
+    (position,), (resting,) = view.positions, view.orders
+    assert (position.quantity, position.stop_resting, position.trip) == (Decimal(4), False, 1)
+    assert (resting.attempt, resting.executed_quantity, resting.purpose.name) == (1, Decimal(4), "ENTRY")
+    assert view.equity == view.wallet + view.unrealized == Decimal("9999.92")
+    assert view.day_pnl == Decimal("-0.08")
+    assert view.last_decision_ms == bench.now
+    assert view.risk["max_symbol_notional"] == Decimal("0.1")
+    assert not view.paused
+
+
+def test_a_limit_of_nothing_is_used_up_by_anything():
+    bench = Bench(risk=RiskLimits(max_symbol_notional=Decimal(0)))
+    bench.candle()
+    assert bench.engine.view().risk["max_symbol_notional"] == 0
+    bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(2), bench.now))
+    bench.fill("web_1")
+    assert bench.engine.view().risk["max_symbol_notional"] == 1
+
+
+def test_the_watch_names_the_flags_that_count_and_the_prices_of_what_rests():
+    bench = Bench()
+    assert bench.engine.watch().symbols[BTC].flags == 3
+    bench.enter()
+    watch = bench.engine.watch().symbols[BTC]
+    assert (watch.flags, watch.levels) == (EXIT_LONG, (Decimal(99),))
+
+
+def test_a_fill_older_than_memory_is_asked_about_not_booked_twice():
+    bench = Bench()
+    bench.enter()
+    bench.state.by_symbol[BTC].forgotten_trade_id = 3
+    old = replace(bench.exchange.fills[0], trade_id=2)
+    assert bench.handle(FillRecovered(bench.now, old)) == [Reconcile("forgotten_fill")]
+    assert len(bench.all(Fill)) == 1
+
+
+def test_memory_is_bounded_over_many_trips():
+    bench = Bench(pacing=PacingLimits(0, 0, 0))
+    for _ in range(300):
+        stop = bench.enter()
+        bench.fill(the(bench.candle(EXIT_LONG), SubmitOrder))
+        bench.handle(bench.exchange.algo_word(stop.request.client_algo_id, "CANCELED", bench.now))
+        bench.now += MINUTE_MS
+    symbol = bench.state.by_symbol[BTC]
+    assert len(symbol.orders) <= 129
+    assert len(symbol.algos) <= 65
+    assert len(symbol.fills) <= 513
+    assert symbol.intents == {}
+    assert agrees(bench)
+    assert len(bench.all(TradeRow)) == 300
+
+
+def test_time_alone_changes_nothing():
+    bench = Bench()
+    bench.candle()
+    before = bench.frozen()
+    assert bench.handle(TimeAdvanced(bench.now + 500)) == []
+    assert bench.frozen() == before
+
+
+def test_alerts_are_told_once_and_remembered_within_bounds():
+    bench = Bench()
+    for number in range(1_100):
+        bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(1), bench.now, f"web_{number}", Decimal(50)))
+    assert len(bench.state.alerted) <= 1_000
+    assert len([row for row in bench.all(Alert) if row.event == "external_order"]) == 1_100
+
+
+@pytest.mark.parametrize("tick", ["0.1", "1"])
+def test_refreshed_filters_are_kept(tick):
+    bench = Bench()
+    from bot.domain.events import InstrumentsRefreshed
+    from bot.domain.instrument import Instrument
+
+    bench.handle(InstrumentsRefreshed(bench.now, (an_instrument(tick_size=Decimal(tick)),)))
+    assert len(bench.all(Instrument)) == (tick != "0.1")
+    assert bench.strategies[BTC].instrument.tick_size == Decimal(tick)
+
+
+def test_intents_of_an_earlier_life_that_nothing_serves_are_ended():
+    bench = Bench()
+    bench.enter()
+    bench.fill(the(bench.candle(EXIT_LONG), SubmitOrder))
+    again = bench.restarted()
+    again.handle(again.exchange.algo_word(next(iter(again.exchange.algos)), "CANCELED", again.now))
+    assert agrees(again)
+    assert again.state.by_symbol[BTC].intents == {}
+    assert {row.state for row in again.all(Intent)} == {"done"}
