@@ -14,33 +14,28 @@ from bot.domain.commands import (
     PlaceStop,
     SubmitOrder,
 )
-from bot.domain.errors import ConfigurationError, RetryLater
 from bot.domain.events import AlgoUpdated, Event, OrderUpdated
 from bot.domain.market import MINUTE_MS
 from bot.exchange.binance.account import Account
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.connection import KeptConnection, Link
 from bot.exchange.binance.crosscheck import CrossCheck
 from bot.exchange.binance.decode import UserNews, floor_to, income_events
 from bot.exchange.binance.errors import ApiFailure
-from bot.exchange.binance.frames import BookTickerEvent, KlineEvent, MarkPriceEvent
+from bot.exchange.binance.kept_streams import KeptStreams
 from bot.exchange.binance.lookups import LookUps
 from bot.exchange.binance.order_lane import OrderLane
 from bot.exchange.binance.rest import Rest
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.binance.signing import Signer
 from bot.exchange.binance.stops import Stops
-from bot.exchange.binance.streams import RouteStream
+from bot.exchange.binance.streams import market_routes
 from bot.exchange.binance.tasks import Tasks
 from bot.exchange.binance.user_stream import UserStream
 from bot.ports import Clock, Sink, StreamHealth, Transport
 
 _log = structlog.get_logger()
 
-_CHECK_SECONDS = 0.5
 _MEASURE_SECONDS = 300.0
-_POLL_SECONDS = 0.05
-_HOPELESS_ATTEMPTS = 3
 _INCOME_LOOK_BACK_MS = 120_000
 
 
@@ -68,14 +63,10 @@ class Live:
         self._tasks = tasks
         self._lookups = LookUps(account, clock, sink)
         self._stops = Stops(rest, account, sink, settings.recv_window_ms)
-        self._market = RouteStream(
-            "market", settings.market_stream_url, (KlineEvent, MarkPriceEvent), symbols, clock, sink
-        )
-        self._public = RouteStream("public", settings.public_stream_url, (BookTickerEvent,), symbols, clock, sink)
         self._user = UserStream(settings.private_stream_url, rest, clock, sink, tasks, self._take_news)
         self._orders = OrderLane(settings, signer, rest, budget, clock, sink, tasks, self._later)
-        self._streams = (self._market, self._public, self._user, self._orders)
-        self._connections = {stream.name: self._keep(stream, transport) for stream in self._streams}
+        streams = (*market_routes(settings, symbols, clock, sink), self._user, self._orders)
+        self._streams = KeptStreams(streams, settings, clock, transport, tasks)
         self._crosscheck = CrossCheck(
             account,
             self._lookups,
@@ -90,10 +81,7 @@ class Live:
 
     async def open(self) -> None:
         """Connect everything and return when each stream has proven to be alive."""
-        for name, connection in self._connections.items():
-            self._tasks.spawn(f"{name} connection", connection.run())
-        self._tasks.spawn("stream checks", self._check_for_ever())
-        await self._until_up()
+        await self._streams.open()
         self._tasks.spawn("cross-check", self._crosscheck.run())
         self._tasks.spawn("clock measurement", self._measure_for_ever())
 
@@ -119,16 +107,7 @@ class Live:
 
     def health(self) -> tuple[StreamHealth, ...]:
         """Return each stream's state."""
-        return tuple(
-            StreamHealth(stream.name, stream.up, stream.age_ms(), self._connections[stream.name].reconnects)
-            for stream in self._streams
-        )
-
-    def _keep(self, stream: RouteStream | UserStream | OrderLane, transport: Transport) -> KeptConnection:
-        link: Link = stream
-        connection = KeptConnection(link, self._clock, transport)
-        stream.restart = connection.restart
-        return connection
+        return self._streams.health()
 
     def _later(self, event: Event) -> None:
         """Answer a command that needs no waiting, but not before `execute` has returned."""
@@ -172,30 +151,6 @@ class Live:
                 self._sink.on_event(event)
             self._crosscheck.saw(events)
             return
-
-    async def _until_up(self) -> None:
-        began = self._clock.monotonic()
-        while not all(stream.up for stream in self._streams):
-            self._refuse_hopeless()
-            if self._clock.monotonic() - began > self._settings.first_data_timeout_seconds:
-                silent = ", ".join(stream.name for stream in self._streams if not stream.up)
-                raise RetryLater(f"no data on the {silent} stream. Check the stream URLs in [endpoints].")
-            await self._clock.sleep(_POLL_SECONDS)
-
-    def _refuse_hopeless(self) -> None:
-        for name, connection in self._connections.items():
-            if connection.opened_count == 0 and connection.failures_in_a_row >= _HOPELESS_ATTEMPTS:
-                raise ConfigurationError(
-                    f"the {name} stream cannot be opened: {connection.last_trouble}. Check its URL in [endpoints]."
-                )
-
-    async def _check_for_ever(self) -> None:
-        while True:
-            await self._clock.sleep(_CHECK_SECONDS)
-            self._market.check()
-            self._public.check()
-            self._user.check()
-            self._orders.check()
 
     async def _measure_for_ever(self) -> None:
         while True:

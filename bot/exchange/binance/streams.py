@@ -21,6 +21,7 @@ from bot.exchange.binance.frames import (
     read_frame,
     read_other,
 )
+from bot.exchange.binance.settings import BinanceSettings
 from bot.ports import Clock, Sink, Socket
 
 _log = structlog.get_logger()
@@ -38,6 +39,16 @@ type Kind = type[KlineEvent | MarkPriceEvent | BookTickerEvent]
 _ROUTE_SILENCE_SECONDS: dict[Kind, float] = {KlineEvent: 30.0, MarkPriceEvent: 5.0, BookTickerEvent: 30.0}
 _SYMBOL_SILENCE_SECONDS: dict[Kind, float] = {KlineEvent: 25.0, MarkPriceEvent: 10.0, BookTickerEvent: 60.0}
 _SUFFIXES: dict[Kind, str] = {KlineEvent: "@kline_1m", MarkPriceEvent: "@markPrice@1s", BookTickerEvent: "@bookTicker"}
+
+
+def market_routes(
+    settings: BinanceSettings, symbols: Sequence[str], clock: Clock, sink: Sink
+) -> "tuple[RouteStream, RouteStream]":
+    """Return what brings prices: candles and marks on the market route, best prices on the public one."""
+    return (
+        RouteStream("market", settings.market_stream_url, (KlineEvent, MarkPriceEvent), symbols, clock, sink),
+        RouteStream("public", settings.public_stream_url, (BookTickerEvent,), symbols, clock, sink),
+    )
 
 
 class RouteStream:
