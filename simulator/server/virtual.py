@@ -55,10 +55,10 @@ class Pending:
 
 
 class VirtualSimulator:
-    """A protocol server and its virtual wall clock, `wall_ms`."""
+    """A protocol server and its virtual wall clock, `wall_ms`; BTCUSDT alone unless the options say otherwise."""
 
     def __init__(self, options: Options | None = None, wall_ms: int = NOON_MS) -> None:
-        self.options = options or Options()
+        self.options = options or Options(symbols=("BTCUSDT",))
         self.wall_ms = wall_ms
         self.server = assemble(self.options, wall_ms)
         self._ids = 0

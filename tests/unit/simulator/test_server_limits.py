@@ -1,8 +1,10 @@
 """Request weight, order counts, their headers, and the way from 429 to 418."""
 
 from simulator.server.limits import Limits, Window
+from simulator.server.options import Options
 from simulator.server.virtual import VirtualSimulator
 
+SLOW = Options(symbols=("BTCUSDT",), speed=0.01)
 KLINES = "symbol=BTCUSDT&interval=1m&limit=1500"
 
 
@@ -42,9 +44,9 @@ def test_order_answers_tell_the_order_counts():
 
 
 def test_too_much_weight_is_429_and_not_listening_is_418_until_the_ban_is_over():
-    simulator = VirtualSimulator()
-    for _ in range(240):
-        simulator.request("GET", "/fapi/v1/klines", KLINES)
+    simulator = VirtualSimulator(SLOW)
+    for _ in range(120):
+        simulator.request("GET", "/fapi/v1/depth", "symbol=BTCUSDT&limit=1000")
 
     refused = [simulator.request("GET", "/fapi/v1/time").answered for _ in range(11)]
     simulator.run(119_999)

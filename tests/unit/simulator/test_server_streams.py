@@ -203,7 +203,7 @@ def test_partial_books_hold_so_many_levels():
 
 
 def test_pings_come_every_three_minutes_and_silence_for_ten_ends_the_connection():
-    simulator = VirtualSimulator()
+    simulator = VirtualSimulator(Options(symbols=("BTCUSDT",), speed=0.01))
     deaf, alive = simulator.connect("/market/stream"), simulator.connect("/market/stream")
     for _ in range(5):
         simulator.run(180_000)

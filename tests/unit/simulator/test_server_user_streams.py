@@ -3,6 +3,7 @@
 from simulator.server.options import Options
 from simulator.server.virtual import VirtualSimulator
 
+SLOW = Options(symbols=("BTCUSDT",), speed=0.01)
 BUY = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.010"}
 
 
@@ -122,7 +123,7 @@ def test_leverage_change_is_told():
 
 
 def test_a_key_ends_after_an_hour_without_keep_alive_and_its_line_goes_silent():
-    simulator = VirtualSimulator()
+    simulator = VirtualSimulator(SLOW)
     key = a_key(simulator)
     line = simulator.connect(f"/private/ws/{key}")
     for _ in range(6):
@@ -139,7 +140,7 @@ def test_a_key_ends_after_an_hour_without_keep_alive_and_its_line_goes_silent():
 
 
 def test_keep_alive_keeps_the_key():
-    simulator = VirtualSimulator()
+    simulator = VirtualSimulator(SLOW)
     key = a_key(simulator)
     for _ in range(3):
         simulator.run(3_000_000)
