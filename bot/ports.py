@@ -11,7 +11,7 @@ from bot.domain.books import Books, HistoryMark
 from bot.domain.commands import ExchangeCommand
 from bot.domain.events import Event, PersonAsked
 from bot.domain.instrument import Instrument
-from bot.domain.market import BookTicker, Candle, MarkPrice
+from bot.domain.market import BookTicker, Candle, FundingRate, MarkPrice
 from bot.domain.records import Row
 
 
@@ -116,6 +116,34 @@ class ExchangeHealth(Struct, frozen=True):
     used_weight: int
     weight_limit: int
     banned_until_ms: int
+
+
+class MarketData(Protocol):
+    """Public prices of an exchange, without an account: what paper trading stands on. Errors as in `Exchange`."""
+
+    async def connect(self) -> None:
+        """Check reachability and measure the clock offset."""
+
+    async def exchange_info(self) -> bytes:
+        """Read contracts and filters, as the exchange wrote them (exchangeInfo)."""
+
+    async def candles(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Candle, ...]:
+        """Read closed candles with start_ms <= open_time < end_ms, ascending; missing minutes are missing."""
+
+    async def fundings(self, symbol: str, start_ms: int, end_ms: int) -> tuple[FundingRate, ...]:
+        """Read the fundings settled with start_ms <= time < end_ms, ascending."""
+
+    async def open_streams(self, symbols: Sequence[str], sink: Sink) -> None:
+        """Open market and public streams and keep them open until `close`; returns at first data."""
+
+    def health(self) -> ExchangeHealth:
+        """Return ages and counters for heartbeat and watchdogs."""
+
+    def tasks(self) -> Iterable[str]:
+        """Return names of background tasks that have died, for the supervisor; empty = all well."""
+
+    async def close(self) -> None:
+        """Close every connection and worker."""
 
 
 class Exchange(Protocol):

@@ -42,3 +42,12 @@ class MarkPrice(Struct, frozen=True, gc=False):
     mark: Decimal
     funding_rate: Decimal
     next_funding_ms: int
+
+
+class FundingRate(Struct, frozen=True, gc=False):
+    """A settled funding: the rate per interval and the mark price it was settled at. `at_ms` jitters by some ms."""
+
+    symbol: str
+    at_ms: int
+    rate: Decimal
+    mark: Decimal

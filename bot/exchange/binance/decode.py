@@ -11,7 +11,7 @@ from bot.domain.account import AccountSettings, LeverageBracket, ReportedPositio
 from bot.domain.events import AlgoUpdated, Event, FundingPaid, OrderUpdated, TransferSeen
 from bot.domain.fill import Fill, Funding, Transfer
 from bot.domain.instrument import Instrument
-from bot.domain.market import MINUTE_MS, Candle
+from bot.domain.market import MINUTE_MS, Candle, FundingRate
 from bot.domain.money import ZERO
 from bot.domain.order import AlgoReport, OrderReport, Side
 
@@ -348,6 +348,18 @@ class _SymbolConfig(Struct, frozen=True, gc=False, rename={"margin_type": "margi
     leverage: int
 
 
+class _FundingRate(
+    Struct,
+    frozen=True,
+    gc=False,
+    rename={"rate": "fundingRate", "at_ms": "fundingTime", "mark": "markPrice"},
+):
+    symbol: str
+    at_ms: int
+    rate: str
+    mark: str = ""
+
+
 class _ListenKey(Struct, frozen=True, gc=False, rename={"key": "listenKey"}):
     key: str
 
@@ -395,6 +407,7 @@ _info = Decoder(ExchangeInfo)
 _brackets = Decoder(list[_Brackets] | _Brackets)
 _account = Decoder(_AccountConfig)
 _symbol_configs = Decoder(list[_SymbolConfig])
+_funding_rates = Decoder(list[_FundingRate])
 _listen_key = Decoder(_ListenKey)
 _time = Decoder(_Time)
 _error = Decoder(WireError)
@@ -485,6 +498,13 @@ def read_candles(symbol: str, body: bytes) -> list[Candle]:
         Candle(symbol, row[0], Decimal(row[1]), Decimal(row[2]), Decimal(row[3]), Decimal(row[4]), Decimal(row[5]))
         for row in _rows.decode(body)
     ]
+
+
+def read_funding_rates(body: bytes) -> tuple[FundingRate, ...]:
+    """Decode fundingRate; rows of long ago have no mark price, which is 0 then."""
+    return tuple(
+        FundingRate(row.symbol, row.at_ms, Decimal(row.rate), _amount(row.mark)) for row in _funding_rates.decode(body)
+    )
 
 
 def read_listen_key(body: bytes) -> str:

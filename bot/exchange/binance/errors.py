@@ -4,7 +4,11 @@ Codes and texts: the exchange's published error list. A 503 has four meanings an
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+
+import msgspec
 
 from bot.domain.errors import ActError, ConfigurationError, GiveUp, RetryLater
 
@@ -83,6 +87,17 @@ def domain_error(failure: ApiFailure, what: str) -> ActError:
             return GiveUp(f"{what}: {failure.message} (code {failure.code})", failure.code)
         case _:
             return RetryLater(f"{what}: {failure.message}", max(1.0, failure.retry_after_seconds))
+
+
+@contextmanager
+def told_plainly(what: str) -> Iterator[None]:
+    """Turn a failed call into the domain's error that says what to do next."""
+    try:
+        yield
+    except ApiFailure as failure:
+        raise domain_error(failure, what) from None
+    except msgspec.MsgspecError as error:
+        raise RetryLater(f"{what}: the exchange's answer could not be read ({error})", 5.0) from None
 
 
 def scrub(text: str) -> str:

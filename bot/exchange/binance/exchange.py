@@ -1,35 +1,26 @@
 """Binance USD-M futures behind the `Exchange` port."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-
-import msgspec
+from collections.abc import Iterable, Sequence
 
 from bot.domain.account import AccountSettings, AccountSnapshot, LeverageBracket
 from bot.domain.books import HistoryMark
 from bot.domain.commands import ExchangeCommand
-from bot.domain.errors import ActError, ConfigurationError, RetryLater, StopTrading
+from bot.domain.errors import ActError, ConfigurationError, StopTrading
 from bot.domain.events import Event
 from bot.domain.instrument import Instrument
-from bot.domain.market import MINUTE_MS, Candle
+from bot.domain.market import Candle
 from bot.exchange.binance.account import Account
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import (
-    read_brackets,
-    read_candles,
-    read_exchange_info,
-    read_settings,
-)
-from bot.exchange.binance.errors import ALREADY_SO, ApiFailure, domain_error
+from bot.exchange.binance.decode import read_brackets, read_exchange_info, read_settings
+from bot.exchange.binance.errors import ALREADY_SO, ApiFailure, domain_error, told_plainly
 from bot.exchange.binance.history import History
 from bot.exchange.binance.live import Live
+from bot.exchange.binance.prices import Prices
 from bot.exchange.binance.rest import Rest, Send
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.binance.signing import signer_for
 from bot.exchange.binance.tasks import Tasks
 from bot.ports import Clock, ExchangeHealth, Executor, Sink, Transport
-
-_CANDLES_PER_PAGE = 1_500
 
 
 class BinanceExchange:
@@ -43,6 +34,7 @@ class BinanceExchange:
         self._signer = signer_for(settings)
         self._budget = Budget(clock)
         self._rest = Rest(settings, self._signer, clock, transport, executor, self._budget)
+        self._prices = Prices(self._rest, self._budget, settings.rest_url)
         self._account = Account(self._rest, settings.recv_window_ms)
         self._history = History(self._account)
         self._tasks = Tasks()
@@ -53,23 +45,15 @@ class BinanceExchange:
 
     async def connect(self) -> None:
         """Check reachability and credentials and measure the clock offset."""
-        try:
-            await self._rest.measure_time()
-        except (ApiFailure, msgspec.MsgspecError) as error:
-            raise ConfigurationError(
-                f"the exchange cannot be reached at {self._settings.rest_url}: {error}. "
-                "Check the rest URL in [endpoints] and the network."
-            ) from None
-        with _told_plainly("checking the API key"):
+        await self._prices.reach()
+        with told_plainly("checking the API key"):
             await self._rest.read(
                 lambda api: api.futures_account_configuration(recv_window=self._settings.recv_window_ms)
             )
 
     async def instruments(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Read the contract filters; raises ConfigurationError for an unknown symbol."""
-        with _told_plainly("reading the contracts"):
-            info = read_exchange_info(await self._rest.read(lambda api: api.exchange_information()))
-        self._budget.learn(info.rate_limits)
+        info = read_exchange_info(await self._prices.exchange_info())
         try:
             return info.instruments(symbols)
         except KeyError as unknown:
@@ -80,7 +64,7 @@ class BinanceExchange:
     async def brackets(self, symbols: Sequence[str]) -> tuple[LeverageBracket, ...]:
         """Read the leverage brackets."""
         window = self._settings.recv_window_ms
-        with _told_plainly("reading the leverage brackets"):
+        with told_plainly("reading the leverage brackets"):
             body = await self._rest.read(lambda api: api.notional_and_leverage_brackets(recv_window=window))
             wanted = frozenset(symbols)
             return tuple(bracket for bracket in read_brackets(body) if bracket.symbol in wanted)
@@ -88,7 +72,7 @@ class BinanceExchange:
     async def account_settings(self, symbols: Sequence[str]) -> AccountSettings:
         """Read position mode, assets mode, leverage and margin types."""
         window = self._settings.recv_window_ms
-        with _told_plainly("reading the account's settings"):
+        with told_plainly("reading the account's settings"):
             account = await self._rest.read(lambda api: api.futures_account_configuration(recv_window=window))
             per_symbol = await self._rest.read(lambda api: api.symbol_configuration(recv_window=window))
             return read_settings(account, per_symbol, symbols)
@@ -125,19 +109,11 @@ class BinanceExchange:
 
     async def candles(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Candle, ...]:
         """Read closed candles with start_ms <= open_time < end_ms, ascending; missing minutes are missing."""
-        candles: list[Candle] = []
-        while start_ms < end_ms:
-            limit = min(_CANDLES_PER_PAGE, -(-(end_ms - start_ms) // MINUTE_MS))
-            page = await self._candle_page(symbol, start_ms, end_ms, limit)
-            candles += page
-            if len(page) < limit:
-                break
-            start_ms = page[-1].close_time
-        return tuple(candle for candle in candles if self._is_closed(candle))
+        return await self._prices.candles(symbol, start_ms, end_ms, self._market_ms())
 
     async def snapshot(self, symbols: Sequence[str]) -> AccountSnapshot:
         """Read wallets, positions and everything open, for these symbols and every other with positions or orders."""
-        with _told_plainly("reading the account"):
+        with told_plainly("reading the account"):
             positions, touched = await self._account.positions()
             watched = sorted(touched.union(symbols))
             return AccountSnapshot(
@@ -149,7 +125,7 @@ class BinanceExchange:
 
     async def history(self, mark: HistoryMark) -> list[Event]:
         """Read what happened since the mark, executions first."""
-        with _told_plainly("reading the account's history"):
+        with told_plainly("reading the account's history"):
             events = await self._history.since(mark, self._market_ms())
         if self._live is not None:
             self._live.saw(events)
@@ -214,29 +190,5 @@ class BinanceExchange:
             if failure.code not in ALREADY_SO:
                 raise domain_error(failure, what) from None
 
-    async def _candle_page(self, symbol: str, start_ms: int, end_ms: int, limit: int) -> list[Candle]:
-        with _told_plainly(f"reading candles of {symbol}"):
-            body = await self._rest.read(
-                lambda api: api.kline_candlestick_data(
-                    symbol, "1m", start_time=start_ms, end_time=end_ms - 1, limit=limit
-                )
-            )
-            return read_candles(symbol, body)
-
-    def _is_closed(self, candle: Candle) -> bool:
-        now = self._market_ms() or self._rest.server_clock.now_ms()
-        return candle.close_time <= now
-
     def _market_ms(self) -> int:
         return self._sink.market_ms() if self._sink is not None else 0
-
-
-@contextmanager
-def _told_plainly(what: str) -> Iterator[None]:
-    """Turn a failed call into the domain's error that says what to do next."""
-    try:
-        yield
-    except ApiFailure as failure:
-        raise domain_error(failure, what) from None
-    except msgspec.MsgspecError as error:
-        raise RetryLater(f"{what}: the exchange's answer could not be read ({error})", 5.0) from None

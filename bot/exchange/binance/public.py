@@ -1,0 +1,96 @@
+"""The public half: real prices of Binance without an account, for paper trading. No key, no user stream, no orders."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from bot.domain.errors import ActError
+from bot.domain.market import Candle, FundingRate
+from bot.exchange.binance.budget import Budget
+from bot.exchange.binance.errors import ApiFailure
+from bot.exchange.binance.kept_streams import KeptStreams
+from bot.exchange.binance.prices import Prices
+from bot.exchange.binance.rest import Rest
+from bot.exchange.binance.settings import BinanceSettings
+from bot.exchange.binance.signing import signer_for
+from bot.exchange.binance.streams import market_routes
+from bot.exchange.binance.tasks import Tasks
+from bot.ports import Clock, ExchangeHealth, Executor, Sink, Transport
+
+_log = structlog.get_logger()
+
+_MEASURE_SECONDS = 300.0
+
+
+class BinanceMarket:
+    """Candles, marks, best prices, contracts and settled fundings; the settings may hold an empty key."""
+
+    def __init__(self, settings: BinanceSettings, clock: Clock, transport: Transport, executor: Executor) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._transport = transport
+        self._executor = executor
+        self._budget = Budget(clock)
+        self._rest = Rest(settings, signer_for(settings), clock, transport, executor, self._budget)
+        self._prices = Prices(self._rest, self._budget, settings.rest_url)
+        self._tasks = Tasks()
+        self._streams: KeptStreams | None = None
+        self._sink: Sink | None = None
+
+    async def connect(self) -> None:
+        """Check reachability and measure the clock offset."""
+        await self._prices.reach()
+
+    async def exchange_info(self) -> bytes:
+        """Read the exchangeInfo answer as it came."""
+        return await self._prices.exchange_info()
+
+    async def candles(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Candle, ...]:
+        """Read closed candles with start_ms <= open_time < end_ms, ascending; missing minutes are missing."""
+        market_ms = self._sink.market_ms() if self._sink is not None else 0
+        return await self._prices.candles(symbol, start_ms, end_ms, market_ms)
+
+    async def fundings(self, symbol: str, start_ms: int, end_ms: int) -> tuple[FundingRate, ...]:
+        """Read the fundings settled with start_ms <= time < end_ms, ascending."""
+        return await self._prices.fundings(symbol, start_ms, end_ms)
+
+    async def open_streams(self, symbols: Sequence[str], sink: Sink) -> None:
+        """Open the market and the public stream and keep them open until `close`; returns at first data."""
+        self._sink = sink
+        routes = market_routes(self._settings, symbols, self._clock, sink)
+        streams = KeptStreams(routes, self._settings, self._clock, self._transport, self._tasks)
+        try:
+            await streams.open()
+        except ActError:
+            await self._tasks.close()
+            self._tasks = Tasks()
+            raise
+        self._streams = streams
+        self._tasks.spawn("clock measurement", self._measure_for_ever())
+
+    def health(self) -> ExchangeHealth:
+        """Return ages and counters for heartbeat and watchdogs."""
+        return ExchangeHealth(
+            streams=self._streams.health() if self._streams is not None else (),
+            clock_offset_ms=self._rest.server_clock.offset_ms,
+            used_weight=self._budget.used_weight,
+            weight_limit=self._budget.weight_limit,
+            banned_until_ms=self._budget.banned_until_ms(),
+        )
+
+    def tasks(self) -> Iterable[str]:
+        """Return names of background tasks that have died."""
+        return self._tasks.dead()
+
+    async def close(self) -> None:
+        """Close every connection and worker."""
+        await self._tasks.close()
+        self._executor.close()
+
+    async def _measure_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(_MEASURE_SECONDS)
+            try:
+                await self._rest.measure_time()
+            except ApiFailure as failure:
+                _log.warning("exchange.clock_unmeasured", why=str(failure))
