@@ -7,18 +7,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import update
-
 from bot.domain.errors import ConfigurationError
 from bot.ports import Clock
-from database.schema import INSTANCE, INSTANCE_LENGTH, upgrade
+from database.instance import LENGTH, set_instance
+from database.schema import upgrade
 from database.session import FILE_MODE, is_sound, sqlite_path, writing_engine
-from database.tables import Meta, table_of
 
 _PAGES_A_STEP = 500
 _PAUSE_SECONDS = 0.002
 _INCOMING = ".incoming"
-_META = table_of(Meta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +117,9 @@ def _replace(target: Path, suffix: str) -> Path | None:
 
 
 def _renew_instance(act_url: str, clock: Clock) -> str:
-    instance = clock.token(INSTANCE_LENGTH)
+    instance = clock.token(LENGTH)
     engine = writing_engine(act_url)
     with engine.begin() as connection:
-        connection.execute(update(_META).where(_META.c.name == INSTANCE).values(value=instance))
+        set_instance(connection, instance)
     engine.dispose()
     return instance

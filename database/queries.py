@@ -35,8 +35,8 @@ from bot.domain.records import (
 from database import tables
 from database.chain import order_chain
 from database.exact import ExactReader
+from database.instance import instance_of
 from database.rows import FINAL_STATES, read
-from database.schema import instance_of
 from database.session import DatabaseMissingError, reading_engine
 from database.tables import table_of
 from database.views import (

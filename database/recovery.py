@@ -10,8 +10,8 @@ from bot.domain.money import ZERO
 from bot.domain.order import OrderState
 from bot.domain.records import AlgoOrderRow, Incident, Intent, OrderRow, PositionRow, RiskState
 from database.exact import ExactReader
+from database.instance import instance_of
 from database.rows import FINAL_STATES
-from database.schema import instance_of
 from database.tables import (
     AlgoOrders,
     Fills,

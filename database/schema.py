@@ -9,22 +9,20 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from bot.domain.errors import ConfigurationError
+from database.instance import LENGTH, instance_of, set_instance
 from database.session import writing_engine
-from database.tables import Act, Desk, Meta, table_of
+from database.tables import Act, Desk
 
 if TYPE_CHECKING:
     from bot.ports import Clock
 
 type Side = Literal["act", "desk"]
 
-INSTANCE = "instance"
-INSTANCE_LENGTH = 4
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_META = table_of(Meta)
 
 
 def upgrade(act_url: str, desk_url: str, clock: "Clock") -> None:
@@ -37,7 +35,7 @@ def upgrade(act_url: str, desk_url: str, clock: "Clock") -> None:
     engine = writing_engine(act_url)
     with engine.begin() as connection:
         if not instance_of(connection):
-            connection.execute(insert(_META).values(name=INSTANCE, value=clock.token(INSTANCE_LENGTH)))
+            set_instance(connection, clock.token(LENGTH))
     engine.dispose()
 
 
@@ -83,13 +81,6 @@ def revision_of(connection: Connection) -> str:
 def newest_revision(side: Side) -> str:
     """Return the revision this program was written for."""
     return ScriptDirectory.from_config(_config(side)).get_current_head() or ""
-
-
-def instance_of(connection: Connection) -> str:
-    """Return the instance id stored in the file, empty before the first upgrade."""
-    if not inspect(connection).has_table(_META.name):
-        return ""
-    return connection.execute(select(_META.c.value).where(_META.c.name == INSTANCE)).scalar() or ""
 
 
 def differences(side: Side, connection: Connection) -> list[str]:

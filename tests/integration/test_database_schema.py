@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from bot.domain.errors import ConfigurationError
 from database import schema
+from database.instance import instance_of
 from database.session import DatabaseMissingError, reading_engine, sqlite_url, writing_engine
 from database.store import SqlStore
 from support.database_rows import AClock, a_store, an_opening, urls
@@ -41,7 +42,7 @@ def test_upgrading_twice_changes_nothing_and_keeps_the_instance(tmp_path):
     act, desk = upgraded(tmp_path)
     schema.upgrade(act, desk, AClock("other"))
     with reading_engine(act).connect() as connection:
-        assert schema.instance_of(connection) == "wxyz"
+        assert instance_of(connection) == "wxyz"
 
 
 def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path):
@@ -141,5 +142,7 @@ def test_a_stopped_bot_s_file_is_read_without_write_permission(tmp_path):
         f"os.setgid({NOBODY}); os.setuid({NOBODY})\n"
         "print(queries.wallets())"
     )
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path.cwd(), check=False)
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False
+    )
     assert told.stdout.strip() == "{'USDT': Decimal('42')}", told.stderr
