@@ -119,6 +119,12 @@ _MARKER_LOOK: dict[str, tuple[str, str, int, Literal["top", "bottom"]]] = {
     "stop": ("rect", DOWN, 45, "top"),
 }
 
+_LEVEL_LOOK = {
+    "order": (CALM, "dashed", "insideEndTop"),
+    "stop": (DOWN, "dashed", "insideStartTop"),
+    "entry": (TEXT, "dotted", "insideStartTop"),
+}
+
 
 def _pane(*, top: int, height: int) -> Spec:
     return {"left": 4, "right": 72, "top": top, "height": height, "containLabel": False, "outerBoundsMode": "none"}
@@ -192,11 +198,11 @@ def _candlestick(trips: Sequence[Trip], levels: Sequence[Level]) -> Spec:
 
 
 def _level(level: Level) -> Spec:
-    color, style = {"order": (CALM, "dashed"), "stop": (DOWN, "dashed"), "entry": (TEXT, "dotted")}[level.kind]
+    color, style, place = _LEVEL_LOOK[level.kind]
     return {
         "yAxis": level.price,
         "lineStyle": {"color": color, "type": style, "width": 1},
-        "label": {"formatter": level.word, "position": "insideStartTop", "color": color, "fontSize": 11},
+        "label": {"formatter": level.word, "position": place, "color": color, "fontSize": 11},
     }
 
 
@@ -231,7 +237,8 @@ def _markers(kind: str, markers: Sequence[Marker]) -> Spec:
         "symbolSize": 11,
         "symbolRotate": rotate,
         "itemStyle": {"color": color, "borderColor": "#0B0E11", "borderWidth": 1},
-        "label": {"show": True, "formatter": "{b}", "position": side, "color": color, "fontSize": 10, "distance": 6},
+        "label": {"show": True, "formatter": "{b}", "position": side, "color": color, "fontSize": 10, "distance": 6}
+        | {"backgroundColor": "rgba(11, 14, 17, 0.65)", "padding": [1, 3]},
         "labelLayout": {"hideOverlap": True},
         "tooltip": {"show": False},
         "data": [{"name": marker.word, "value": [marker.at, marker.price]} for marker in markers],

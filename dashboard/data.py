@@ -185,6 +185,12 @@ def situation(symbol: str) -> Situation:
     )
 
 
+def symbol_history(symbol: str) -> tuple[Market, tuple[TradeRow, ...], tuple[FillView, ...]]:
+    """Read the latest round trips and fills of one symbol."""
+    queries = _queries(paths())
+    return book().market, queries.trades(ROWS_SHOWN, symbol), queries.fills(ROWS_SHOWN, symbol)
+
+
 def markers(fills: tuple[FillView, ...]) -> tuple[Marker, ...]:
     """Mark each order's fills once, at the first of them, with the result that they realized."""
     orders: dict[str, list[FillView]] = {}
@@ -256,13 +262,15 @@ def _read_book(where: Paths) -> Book:
     queries = _queries(where)
     equity = queries.latest_equity()
     beat = heartbeat.read(where.heartbeat, now_ms()).beat
-    at_ms = max(equity.at_ms if equity else 0, beat.market_ms if beat else 0)
+    orders, fills = queries.open_orders(), queries.fills(ROWS_SHOWN)
+    seen = [*(row.created_ms for row in orders), *(row.fill.time_ms for row in fills[:1])]
+    at_ms = max(equity.at_ms if equity else 0, beat.market_ms if beat else 0, *seen)
     places = {each.symbol: places_of(each.tick_size) for each in queries.instruments()}
     return Book(
         market=Market(at_ms, places, queries.last_closes()),
         positions=queries.open_positions(),
-        orders=queries.open_orders(),
-        fills=queries.fills(ROWS_SHOWN),
+        orders=orders,
+        fills=fills,
         trades=queries.trades(ROWS_SHOWN),
         alerts=queries.alerts(ALERTS_SHOWN),
         equity=equity,

@@ -103,6 +103,11 @@ def trades(rows: Sequence[TradeRow], market: Market) -> str:
     )
 
 
+def history(trips: Sequence[TradeRow], executions: Sequence[FillView], market: Market) -> str:
+    """Lay out round trips and fills side by side."""
+    return f'<div class="act-pair">{trades(trips, market)}{fills(executions, market)}</div>'
+
+
 def alerts(rows: Sequence[NumberedAlert]) -> str:
     """List the latest alerts, one line each."""
     lines = [_alert(row.alert) for row in rows]

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import charts, data, live, panels, reasons
+from dashboard import charts, data, lists, live, panels, reasons
 
 WINDOWS = (60, 120, 300, 500)
 LIVE, INSPECT = "Live", "Inspect"
@@ -24,6 +24,12 @@ def page() -> None:
         )
     with box:
         live.every(live.TABLE_SECONDS, lambda: live.show(lambda: reasons.box(symbol, data.situation(symbol))))
+    live.every(live.TABLE_SECONDS, lambda: live.show(lambda: _history(symbol)))
+
+
+def _history(symbol: str) -> str:
+    market, trades, fills = data.symbol_history(symbol)
+    return lists.history(trades, fills, market)
 
 
 def _controls(symbols: tuple[str, ...]) -> tuple[str, int, str]:

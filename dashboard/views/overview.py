@@ -74,9 +74,8 @@ def _tables() -> None:
 
 
 def _lists(book: data.Book) -> str:
-    pair = lists.trades(book.trades, book.market) + lists.fills(book.fills, book.market)
     return (
         lists.positions(book.positions, book.market)
         + lists.orders(book.orders, book.market)
-        + f'<div class="act-pair">{pair}</div>'
+        + lists.history(book.trades, book.fills, book.market)
     )
