@@ -26,7 +26,7 @@ COMMANDS = {
     "dashboard": Entry("dashboard.launch:main", "what the bot does, in a browser"),
     "alerts": Entry("dashboard.alerts.service:main", "send the bot's alerts to Slack, a webhook, or the log"),
     "status": Entry("bot.desk:status", "state, equity, positions and open orders"),
-    "health": Entry("bot.desk:health", "exit 0 while the heartbeat is fresh and good, else 1"),
+    "health": Entry("bot.lifeline:health", "exit 0 while the heartbeat is fresh and good, else 1"),
     "ledger": Entry("bot.desk:ledger", "the books as canonical JSON; --diff compares them with another file"),
     "why": Entry("bot.desk:why", "the chain of decisions behind an order"),
     "trades": Entry("bot.desk:trades", "completed round trips"),
@@ -35,7 +35,7 @@ COMMANDS = {
     "pause": Entry("bot.desk:pause", "ask the bot to open nothing new"),
     "resume": Entry("bot.desk:resume", "ask the bot to trade again; --clear RULE lifts a halt"),
     "flatten": Entry("bot.desk:flatten", "ask the bot to close positions"),
-    "halt": Entry("bot.desk:halt", "stop entries within a second (writes status/KILL), running bot or not"),
+    "halt": Entry("bot.lifeline:halt", "stop entries within a second (writes status/KILL), running bot or not"),
     "config": Entry("bot.desk:config", "show or check the resolved configuration"),
     "db": Entry("bot.desk:db", "upgrade, backup or restore the database"),
 }

@@ -15,6 +15,7 @@ import msgspec
 
 from bot.domain.errors import ConfigurationError, GiveUp
 from bot.domain.money import plain
+from bot.lifeline import is_beating
 from bot.runtime import heartbeat
 from bot.runtime.clock import SystemClock
 from bot.runtime.lock import home_lock
@@ -26,8 +27,6 @@ from database.queries import Queries
 from database.schema import upgrade
 from database.session import act_url, desk_url
 
-HEALTHY = frozenset({"running", "paused", "reconciling", "starting"})
-
 
 class _Desk:
     """The files of one home."""
@@ -35,14 +34,15 @@ class _Desk:
     def __init__(self, options: argparse.Namespace) -> None:
         self.home = Path(options.home).resolve() if options.home else home()
         self.settings: Settings = load(self.home)
-        self.act_url = self.settings.database.url or act_url(self.home / "status")
-        self.desk_url = self.settings.database.desk_url or desk_url(self.home / "status")
+        self.status = self.home / "status"
+        self.act_url = self.settings.database.url or act_url(self.status)
+        self.desk_url = self.settings.database.desk_url or desk_url(self.status)
 
     def queries(self) -> Queries:
         return Queries(self.act_url, self.desk_url)
 
     def beat(self) -> dict[str, Any]:
-        return heartbeat.read(self.home / "status" / "heartbeat.json")
+        return heartbeat.read(self.status / "heartbeat.json")
 
 
 def _parser(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
@@ -54,24 +54,6 @@ def _parser(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
 
 
 # reading
-
-
-def health(argv: list[str]) -> int:
-    """Exit 0 while the heartbeat is fresh and the bot is well, else 1."""
-    parser = _parser("health", "Judge the heartbeat by its age and state.", "act health --max-age 10")
-    parser.add_argument(
-        "--max-age", type=float, default=heartbeat.DEAD_SECONDS, metavar="SECONDS", help="default %(default)g"
-    )
-    options = parser.parse_args(argv)
-    folder = Path(options.home).resolve() if options.home else home()
-    try:
-        beat = heartbeat.read(folder / "status" / "heartbeat.json")
-    except (OSError, ValueError) as error:
-        print(f"dead: there is no heartbeat in {folder / 'status'} ({error}). Start the bot with act run.")
-        return 1
-    age = heartbeat.age_seconds(beat, datetime.now(UTC))
-    print(f"{beat['state']}, {age:.1f} s old{': ' + beat['reason'] if beat.get('reason') else ''}")
-    return int(age > options.max_age or beat["state"] not in HEALTHY)
 
 
 def status(argv: list[str]) -> int:
@@ -258,9 +240,13 @@ def resume(argv: list[str]) -> int:
         "--clear", default="", metavar="RULE", help="lift the halt of this rule; recorded with your name"
     )
     options = parser.parse_args(argv)
-    kill = (Path(options.home).resolve() if options.home else home()) / "status" / "KILL"
-    kill.unlink(missing_ok=True)
-    return _ask(options, "resume", {"clear": options.clear} if options.clear else {})
+    code = _ask(options, "resume", {"clear": options.clear} if options.clear else {})
+    kill = _Desk(options).status / "KILL"
+    try:
+        kill.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{kill} cannot be removed: {error.strerror}. Remove it by hand.") from error
+    return code
 
 
 def flatten(argv: list[str]) -> int:
@@ -276,30 +262,15 @@ def flatten(argv: list[str]) -> int:
     return _ask(options, "flatten", {"symbol": options.symbol.upper()} if options.symbol else {})
 
 
-def halt(argv: list[str]) -> int:
-    """Stop entries within a second, by a file that works even when the database does not."""
-    options = _parser(
-        "halt", "Stop entries at once: writes status/KILL. act resume removes it.", "act halt"
-    ).parse_args(argv)
-    folder = (Path(options.home).resolve() if options.home else home()) / "status"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "KILL").write_text(f"{getpass.getuser()} {datetime.now(UTC).isoformat()}\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{folder / 'KILL'} cannot be written: {error.strerror}. Check its owner.") from error
-    print(f"{folder / 'KILL'} written: no entries until act resume. Stops and exits go on.")
-    return 0
-
-
 def _ask(options: argparse.Namespace, command: str, arguments: dict[str, str]) -> int:
     desk = _Desk(options)
+    desk.queries().instance()
     clock = SystemClock()
     request_id = f"{clock.wall_ms()}-{clock.token(6)}"
     DeskWriter(desk.desk_url).ask(request_id, getpass.getuser(), command, arguments, clock.wall_ms())
-    print(
-        f"asked: {command} {arguments or ''}".rstrip()
-        + f" (request {request_id}). A running bot answers within a second: act status."
-    )
+    words = " ".join([command, *arguments.values()])
+    when = "See act status." if is_beating(desk.status) else "No bot is running here: it is done at the next start."
+    print(f"asked: {words} (request {request_id}). {when}")
     return 0
 
 
