@@ -8,6 +8,7 @@ import inspect
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from bot.domain.books import Books
 from bot.domain.errors import ConfigurationError
 from bot.domain.instrument import Instrument
 from bot.exchange.binance.exchange import BinanceExchange
+from bot.exchange.binance.public import BinanceMarket
 from bot.exchange.binance.settings import BinanceSettings
+from bot.exchange.simulated.paper import PaperAccount, PaperExchange
 from bot.ports import Exchange, Store
 from bot.runtime import logs
 from bot.runtime.clock import SystemClock
@@ -52,7 +55,7 @@ def main(argv: list[str]) -> int:
     logs.set_up(
         folder / "logs", [key.get_secret_value(), key_secret.get_secret_value()], to_stdout=options.log_to_stdout
     )
-    with home_lock(folder), account_lock(key.get_secret_value(), settings.urls().rest):
+    with home_lock(folder), _account_lock(settings, key):
         return uvloop.run(_run(settings, folder, key, key_secret))
 
 
@@ -94,6 +97,11 @@ def _credentials(settings: Settings) -> tuple[SecretStr, SecretStr]:
     return key, key_secret
 
 
+def _account_lock(settings: Settings, key: SecretStr) -> AbstractContextManager[object]:
+    """Lock the exchange account; a paper account lives in its home alone."""
+    return nullcontext() if settings.mode == "paper" else account_lock(key.get_secret_value(), settings.urls().rest)
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o770, parents=True, exist_ok=True)
@@ -113,7 +121,7 @@ async def _run(settings: Settings, folder: Path, key: SecretStr, key_secret: Sec
     service = Service(
         Parts(
             plan=plan,
-            exchange=_make_exchange(settings, key, key_secret, clock),
+            exchange=_make_exchange(settings, key, key_secret, clock, store),
             store=store,
             clock=clock,
             make_engine=engine_maker(plan),
@@ -166,7 +174,9 @@ def database_urls(settings: Settings, folder: Path) -> tuple[str, str]:
     return settings.database.url or act_url(status), settings.database.desk_url or desk_url(status)
 
 
-def _make_exchange(settings: Settings, key: SecretStr, key_secret: SecretStr, clock: SystemClock) -> Exchange:
+def _make_exchange(
+    settings: Settings, key: SecretStr, key_secret: SecretStr, clock: SystemClock, store: Store
+) -> Exchange:
     urls = settings.urls()
     binance = BinanceSettings(
         rest_url=urls.rest,
@@ -177,7 +187,20 @@ def _make_exchange(settings: Settings, key: SecretStr, key_secret: SecretStr, cl
         api_key=key,
         api_secret=key_secret,
     )
+    if settings.mode == "paper":
+        market = BinanceMarket(binance, clock, PicowsTransport(), ThreadExecutor())
+        return PaperExchange(market, _paper_account(settings), store.books())
     return BinanceExchange(binance, clock, PicowsTransport(), ThreadExecutor())
+
+
+def _paper_account(settings: Settings) -> PaperAccount:
+    return PaperAccount(
+        balance=settings.paper.balance,
+        maker_rate=settings.costs.maker_rate,
+        taker_rate=settings.costs.taker_rate,
+        leverage=settings.account.leverage,
+        margin_type=settings.account.margin_type,
+    )
 
 
 def engine_maker(plan: CorePlan) -> MakeEngine:

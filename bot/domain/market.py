@@ -26,7 +26,10 @@ class Candle(Struct, frozen=True, gc=False):
 
 
 class BookTicker(Struct, frozen=True, gc=False):
-    """Best bid and ask of a symbol at an exchange time (ms UTC). Floats: only volatility and display read them."""
+    """Best bid and ask of a symbol at an exchange time (ms UTC).
+
+    Floats, because volatility and display are all that reads them; paper trading turns them back by shortest text.
+    """
 
     symbol: str
     at_ms: int
