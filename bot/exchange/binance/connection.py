@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -41,23 +42,24 @@ class _Life:
     """One connection from its opening to its end; what it says afterwards is ignored."""
 
     def __init__(self, link: Link) -> None:
-        self._link = link
+        self.on_text: Callable[[bytes], None] = link.text
         self.ended = asyncio.Event()
         self.why = ""
-
-    def on_text(self, payload: bytes) -> None:
-        if not self.why:
-            self._link.text(payload)
 
     def on_closed(self, why: str) -> None:
         self.end(why)
 
     def end(self, why: str) -> None:
-        self.why = self.why or why or "closed"
+        self.mute(why)
         self.ended.set()
 
-    def mute(self) -> None:
-        self.why = self.why or "closed by us"
+    def mute(self, why: str) -> None:
+        self.why = self.why or why or "closed"
+        self.on_text = _ignore
+
+
+def _ignore(_: bytes) -> None:
+    pass
 
 
 class KeptConnection:
@@ -114,7 +116,7 @@ class KeptConnection:
             await life.ended.wait()
         finally:
             self._life = None
-            life.mute()
+            life.mute("closed by us")
             socket.close()
         self._link.lost(life.why)
         return life.why

@@ -18,7 +18,7 @@ from bot.exchange.binance.frames import (
     KlineEvent,
     MarketEvent,
     MarkPriceEvent,
-    read_frame,
+    decode_frame,
     read_other,
 )
 from bot.exchange.binance.settings import BinanceSettings
@@ -68,6 +68,7 @@ class RouteStream:
         self._symbols = tuple(symbols)
         self._clock = clock
         self._sink = sink
+        self._take_ticker = sink.on_book_ticker
         self._now = clock.monotonic()
         self._socket: Socket | None = None
         self._opened_at = self._now
@@ -94,11 +95,12 @@ class RouteStream:
     def text(self, payload: bytes) -> None:
         """Decode a frame and deliver it: the hot path."""
         try:
-            event = read_frame(payload)
+            event = decode_frame(payload).data
         except msgspec.MsgspecError:
             self._take_other(payload)
             return
-        seen = self._seen.get(type(event))
+        kind = type(event)
+        seen = self._seen.get(kind)
         if seen is None or event.st != USDS_MARGINED:
             return
         seen[event.symbol] = self._now
@@ -133,11 +135,11 @@ class RouteStream:
         self._ask_again_for_silent()
 
     def _deliver(self, event: MarketEvent) -> None:
-        if type(event) is BookTickerEvent:
-            self._sink.on_book_ticker(event.ticker())
-        elif type(event) is MarkPriceEvent:
+        if isinstance(event, BookTickerEvent):
+            self._take_ticker(event)
+        elif isinstance(event, MarkPriceEvent):
             self._sink.on_mark_price(event.price())
-        elif type(event) is KlineEvent and event.bar.closed and event.bar.i == "1m":
+        elif event.bar.closed and event.bar.i == "1m":
             self._sink.on_candle(event.candle(), event.at_ms)
 
     def _prove(self) -> None:

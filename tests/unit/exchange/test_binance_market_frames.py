@@ -52,7 +52,7 @@ def test_a_mark_price_without_scheduled_funding_has_rate_zero():
 def test_a_book_ticker_is_read_for_display():
     event = read_frame(combined(BOOK))
     assert isinstance(event, BookTickerEvent)
-    assert (event.ticker().bid, event.ticker().ask, event.ticker().at_ms) == (58950.76, 58955.21, 7)
+    assert (event.bid, event.ask, event.at_ms) == (58950.76, 58955.21, 7)
 
 
 def test_a_coin_margined_row_is_recognised():
