@@ -26,6 +26,10 @@ class Controlled(Protocol):
     journal: Journal
     plan: FaultPlan
 
+    @property
+    def is_held(self) -> bool:
+        """Say whether the market stands still."""
+
     def hold(self, wall_ms: int) -> dict[str, int]:
         """Stop the market."""
 
@@ -80,7 +84,7 @@ def _set_clock(server: Controlled, order: _ClockOrder, wall_ms: int) -> dict[str
         return server.hold(wall_ms)
     if order.hold is False:
         server.release(wall_ms)
-    return {"held": bool(order.hold), "offset_ms": order.offset_ms or 0}
+    return {"held": server.is_held}
 
 
 def journal_page(journal: Journal, since: int) -> dict[str, Any]:

@@ -187,6 +187,11 @@ class Server:
 
     # what control does
 
+    @property
+    def is_held(self) -> bool:
+        """Say whether the market stands still."""
+        return self.clock.held
+
     def hold(self, wall_ms: int) -> dict[str, int]:
         """Answer what was received, send what is queued, and stop the market (ledger.md, Cut)."""
         self.advance(wall_ms)
