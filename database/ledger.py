@@ -12,13 +12,14 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from bot.domain.errors import GiveUp
+from bot.domain.errors import GiveUp, RetryLater
 from bot.domain.fill import Fill, Funding, OpeningBalance, Transfer
 from bot.domain.money import ZERO, plain, round_half_away
 from bot.domain.records import AlgoOrderRow, OrderRow
 from database.exact import DIGITS, ExactReader, Total, settled_in
-from database.session import reading_engine
+from database.session import reading_engine, unreadable
 
 SCHEMA = "act-ledger/1"
 
@@ -65,9 +66,12 @@ class _Position:
 
 
 def canonical(act_url: str) -> bytes:
-    """Return the ledger as canonical bytes, from the bot's own tables alone."""
-    with reading_engine(act_url).connect() as connection:
-        return encode(ledger_of(connection))
+    """Return the ledger as canonical bytes, from the bot's own tables alone; raises RetryLater when unreadable."""
+    try:
+        with reading_engine(act_url).connect() as connection:
+            return encode(ledger_of(connection))
+    except DBAPIError as error:
+        raise RetryLater(unreadable("the bot's database", error)) from error
 
 
 def encode(ledger: Mapping[str, Any]) -> bytes:

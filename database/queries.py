@@ -37,7 +37,7 @@ from database.chain import order_chain
 from database.exact import ExactReader
 from database.instance import instance_of
 from database.rows import FINAL_STATES, read
-from database.session import DatabaseMissingError, reading_engine
+from database.session import DatabaseMissingError, reading_engine, unreadable
 from database.tables import table_of
 from database.views import (
     CandleColumns,
@@ -396,7 +396,7 @@ class Queries:
             with self._act.connect() as connection:
                 return question(connection)
         except DBAPIError as error:
-            raise RetryLater(f"the bot's database could not be read: {error.orig}") from error
+            raise RetryLater(unreadable("the bot's database", error)) from error
 
     def _rows(self, statement: Select[Any]) -> Sequence[RowMapping]:
         return self._read(lambda connection: connection.execute(statement).mappings().all())
@@ -417,7 +417,7 @@ class Queries:
         except DatabaseMissingError:
             return ()
         except DBAPIError as error:
-            raise RetryLater(f"the people's database could not be read: {error.orig}") from error
+            raise RetryLater(unreadable("the people's database", error)) from error
 
 
 def _when(symbol_column: Any, symbol: str, time_column: Any, since_ms: int) -> list[ColumnElement[bool]]:

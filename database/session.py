@@ -10,7 +10,7 @@ from urllib.parse import quote
 from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import IsolationLevel
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from bot.domain.errors import ConfigurationError
 
@@ -101,6 +101,11 @@ def reading_engine(url: str) -> Engine:
             f"{path} does not exist: the bot has not been started here; start it, or set ACT_HOME"
         )
     return _sqlite_engine(lambda: _open_to_read(path))
+
+
+def unreadable(what: str, error: DBAPIError) -> str:
+    """Say that a read failed, and what a person can do."""
+    return f"{what} could not be read: {error.orig}; try again, and if the file is damaged run `act db restore`"
 
 
 def is_sound(path: Path) -> bool:
