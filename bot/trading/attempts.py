@@ -53,6 +53,7 @@ def _go_on_with_entry(state: State, symbol: SymbolState, intent: Intent, last: O
 
 def _go_on_with_exit(state: State, symbol: SymbolState, intent: Intent, last: OrderRow) -> None:
     if not symbol.track.quantity or intent.executed_quantity >= intent.quantity:
+        symbol.stop_after_ms = 0
         orders.close_intent(state, symbol, intent, DONE)
     elif _exhausted(state, intent):
         exits.failed(state, symbol, intent)

@@ -43,17 +43,22 @@ def _look_up_what_is_missing(state: State, snapshot: AccountSnapshot) -> None:
     for symbol in state.by_symbol.values():
         for row in tuple(symbol.orders.values()):
             key = (row.symbol, row.client_order_id)
-            if key not in shown and _should_be_shown(row.state, inherited=key in state.inherited):
+            if _is_doubtful(row.state, shown=key in shown, inherited=key in state.inherited):
                 orders.look_up(state, symbol, row)
         for algo in tuple(symbol.algos.values()):
             key = (algo.symbol, algo.client_algo_id)
-            if key not in shown and _should_be_shown(algo.state, inherited=key in state.inherited):
+            if _is_doubtful(algo.state, shown=key in shown, inherited=key in state.inherited):
                 stops.look_up(state, symbol, algo)
     state.inherited.clear()
 
 
-def _should_be_shown(state: OrderState, *, inherited: bool) -> bool:
-    """Say whether an order is missing. One that this process sent is answered by its request, or being looked up."""
+def _is_doubtful(state: OrderState, *, shown: bool, inherited: bool) -> bool:
+    """Say whether an order has to be looked up: it should be shown and is not, or its request died with a process.
+
+    What this process has sent and not seen answered is answered by its request, or is being looked up.
+    """
+    if shown:
+        return inherited and state is OrderState.CANCELLING
     return state in _LOST_IF_NOT_SHOWN or (inherited and (awaits_answer(state) or state is OrderState.UNKNOWN))
 
 

@@ -134,7 +134,9 @@ def test_a_late_fill_is_put_in_its_place():
     bench = Bench(entry="limit")
     order = the(bench.candle(ENTER_LONG), SubmitOrder)
     bench.accept(order)
-    events = [bench.exchange.execute(order.request.client_order_id, bench.now, Decimal(2), Decimal(p)) for p in (100, 98)]
+    events = [
+        bench.exchange.execute(order.request.client_order_id, bench.now, Decimal(2), Decimal(p)) for p in (100, 98)
+    ]
     bench.handle(events[1])
     bench.handle(events[0])
     row = bench.one(PositionRow)
@@ -470,7 +472,9 @@ def test_the_day_begins_two_seconds_after_midnight_even_in_silence():
     bench = Bench(start=MIDNIGHT + DAY_MS - 30_000)
     assert bench.engine.watch().deadline_ms == MIDNIGHT + DAY_MS + 2_000
     bench.wait(MINUTE_MS)
-    assert f'"day_ms":{MIDNIGHT + DAY_MS}' in next(row.value for row in bench.all(RiskState) if row.rule == "daily_loss")
+    assert f'"day_ms":{MIDNIGHT + DAY_MS}' in next(
+        row.value for row in bench.all(RiskState) if row.rule == "daily_loss"
+    )
     assert bench.engine.watch().deadline_ms == MIDNIGHT + 2 * DAY_MS + 2_000
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from decimal import Decimal
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.core_bench import BTC, Bench, an_instrument
@@ -52,6 +52,7 @@ class Market(RuleBasedStateMachine):
         super().__init__()
         self.wire = []
         self.stream = []
+        self.answers = []
         self.hands = 0
         self.sent = Counter()
 
@@ -90,6 +91,11 @@ class Market(RuleBasedStateMachine):
             assert self.bench.handle(event) == []
             assert self.bench.frozen() == before
 
+    @precondition(lambda self: self.answers)
+    @rule(data=st.data())
+    def answer(self, data):
+        self.hear(self.answers.pop(data.draw(st.integers(0, len(self.answers) - 1))))
+
     @precondition(lambda self: self.stream)
     @rule(data=st.data())
     def lose(self, data):
@@ -113,6 +119,7 @@ class Market(RuleBasedStateMachine):
         while self.wire:
             self.take(self.wire.pop(), "lost" if len(self.wire) % 2 else "never")
         self.stream.clear()
+        self.answers.clear()
         self.bench = self.bench.restarted(**self.plan)
         self.recover()
 
@@ -207,6 +214,7 @@ class Market(RuleBasedStateMachine):
         for _ in range(60):
             self.calm()
             self.put(self.bench.wait(1_000))
+        self.calm()
         assert not self.wire
         assert self.bench.engine.view().reconciled
         assert self.symbol.track.quantity == self.exchange.quantity
@@ -219,15 +227,20 @@ class Market(RuleBasedStateMachine):
     # The network and the exchange
 
     def calm(self):
-        while self.wire or self.stream:
-            while self.stream:
-                self.hear(self.stream.pop(0))
+        self.fill_market_orders()
+        while self.wire or self.stream or self.answers:
+            heard, self.stream, self.answers = self.stream + self.answers, [], []
+            for event in heard:
+                self.hear(event)
             if self.wire:
                 self.take(self.wire.pop(0), "well")
-            for key, order in tuple(self.exchange.orders.items()):
-                if order.report.status in LIVE and order.report.type == OrderType.MARKET and self.can_fill(order):
-                    self.stream.append(self.exchange.execute(key, self.bench.now))
+            self.fill_market_orders()
         self.recover()
+
+    def fill_market_orders(self):
+        for key, order in tuple(self.exchange.orders.items()):
+            if order.report.status in LIVE and order.report.type == OrderType.MARKET and self.can_fill(order):
+                self.stream.append(self.exchange.execute(key, self.bench.now))
 
     def hear(self, event):
         self.put(self.bench.handle(event))
@@ -261,22 +274,22 @@ class Market(RuleBasedStateMachine):
                 if live and fate != "never":
                     self.stream.append(self.exchange.cancel(key, now))
                 if not live or fate != "well":
-                    self.stream.append(CancelFailed(now, BTC, key, -2011, "unknown"))
+                    self.answers.append(CancelFailed(now, BTC, key, -2011, "unknown"))
             case CancelStop():
                 key = command.client_algo_id
                 live = key in self.exchange.algos and self.exchange.algos[key].status == "NEW"
                 if live and fate != "never":
                     self.stream.append(self.exchange.algo_word(key, "CANCELED", now))
                 if not live or fate != "well":
-                    self.stream.append(StopCancelFailed(now, BTC, key, -2011, "unknown"))
+                    self.answers.append(StopCancelFailed(now, BTC, key, -2011, "unknown"))
             case LookUpOrder():
                 order = self.exchange.orders.get(command.client_order_id)
                 absent = OrderProvenAbsent(now, BTC, command.client_order_id)
-                self.stream.append(OrderUpdated(now, order.report) if order else absent)
+                self.answers.append(OrderUpdated(now, order.report) if order else absent)
             case LookUpStop():
                 algo = self.exchange.algos.get(command.client_algo_id)
                 absent = StopProvenAbsent(now, BTC, command.client_algo_id)
-                self.stream.append(AlgoUpdated(now, algo) if algo else absent)
+                self.answers.append(AlgoUpdated(now, algo) if algo else absent)
             case Reconcile():
                 self.recover()
             case RefreshInstruments():
@@ -286,7 +299,7 @@ class Market(RuleBasedStateMachine):
         now, key = self.bench.now, request.client_order_id
         idle = request.reduce_only and self.exchange.quantity * request.side.sign >= 0
         if fate == "refused" or (idle and fate != "never"):
-            self.stream.append(OrderRefused(now, BTC, key, -2022 if idle else code, "no"))
+            self.answers.append(OrderRefused(now, BTC, key, -2022 if idle else code, "no"))
             return
         if fate != "never":
             self.stream.append(self.exchange.place(request, now))
@@ -296,7 +309,7 @@ class Market(RuleBasedStateMachine):
     def take_stop(self, request, fate, code):
         now, key = self.bench.now, request.client_algo_id
         if fate == "refused":
-            self.stream.append(StopRefused(now, BTC, key, code, "no"))
+            self.answers.append(StopRefused(now, BTC, key, code, "no"))
             return
         if fate != "never":
             self.stream.append(self.exchange.place_stop(request, now))
@@ -305,6 +318,6 @@ class Market(RuleBasedStateMachine):
 
 
 Market.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=40, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWhateverHappens = Market.TestCase

@@ -48,10 +48,17 @@ def test_a_reduction_releases_its_share_of_cost_rounded_half_away():
 
 def test_a_close_releases_all_cost_and_ends_the_trip():
     steps = followed(
-        a_fill("-2", "50", "0.05", at=1_000), a_fill("1", "49", "0.02", realized="1"), a_fill("1", "48", realized="2", at=9)
+        a_fill("-2", "50", "0.05", at=1_000),
+        a_fill("1", "49", "0.02", realized="1"),
+        a_fill("1", "48", realized="2", at=9),
     )
     trip = steps[-1].closed
-    assert (trip.side, trip.quantity, trip.entry_price, trip.exit_price) == (-1, Decimal(2), Decimal(50), Decimal("48.5"))
+    assert (trip.side, trip.quantity, trip.entry_price, trip.exit_price) == (
+        -1,
+        Decimal(2),
+        Decimal(50),
+        Decimal("48.5"),
+    )
     assert (trip.realized, trip.commission, trip.entry_ms, trip.exit_ms) == (Decimal(3), Decimal("0.07"), 1_000, 9)
     assert steps[-1].track.quantity == steps[-1].track.cost == 0
     assert steps[-1].track.trip == 1
