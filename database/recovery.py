@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Subquery, Table, func, or_, select
 
 from bot.domain.books import Books, HistoryMark
 from bot.domain.fill import Fill, Funding, Transfer
@@ -121,21 +121,33 @@ def _recent_fills(reader: ExactReader, trade_from: Mapping[str, int]) -> tuple[F
 
 
 def _seen(connection: Connection) -> list[str]:
-    symbols: set[str] = set()
-    for table in (_ORDERS, _ALGO_ORDERS, _FILLS, _FUNDING, _TRANSFERS, _POSITIONS):
-        symbols.update(connection.execute(select(table.c.symbol).distinct()).scalars())
+    symbols: set[str] = set(connection.execute(select(_TRANSFERS.c.symbol).distinct()).scalars())
+    for table in (_ORDERS, _ALGO_ORDERS, _FILLS, _FUNDING, _POSITIONS):
+        symbols.update(connection.execute(select(_symbols(table).c.symbol)).scalars())
     return sorted(symbols - {""})
+
+
+def _symbols(table: Table) -> Subquery:
+    """Return the distinct symbols of a table by one index step each, not by reading every row."""
+    seen = select(func.min(table.c.symbol).label("symbol")).cte("seen", recursive=True)
+    following = select(func.min(table.c.symbol)).where(table.c.symbol > seen.c.symbol).scalar_subquery()
+    seen = seen.union_all(select(following).where(seen.c.symbol.is_not(None)))
+    return select(seen.c.symbol).where(seen.c.symbol.is_not(None)).subquery("symbols")
 
 
 def _lowest(connection: Connection, table: Table, number: Column[int], time: Column[int]) -> dict[str, int]:
     """Return the lowest id of each symbol that lies within the overlap before its latest row."""
-    latest = connection.execute(select(table.c.symbol, func.max(time)).where(number > 0).group_by(table.c.symbol))
-    return {
-        symbol: connection.execute(
-            select(func.min(number)).where(table.c.symbol == symbol, number > 0, time >= at_ms - OVERLAP_MS)
-        ).scalar_one()
-        for symbol, at_ms in latest.all()
-    }
+    symbols = _symbols(table)
+    newest = select(func.max(time)).where(table.c.symbol == symbols.c.symbol).scalar_subquery()
+    latest = select(symbols.c.symbol, newest.label("at_ms")).subquery("latest")
+    by_time = number + 0  # an expression, so that the index on time is taken and not the one on ids
+    lowest = (
+        select(func.min(by_time))
+        .where(table.c.symbol == latest.c.symbol, time >= latest.c.at_ms - OVERLAP_MS, by_time > 0)
+        .scalar_subquery()
+    )
+    found = connection.execute(select(latest.c.symbol, lowest)).all()
+    return {symbol: identity for symbol, identity in found if identity}
 
 
 def _lowest_open(connection: Connection, table: Table, number: Column[int]) -> dict[str, int]:

@@ -154,9 +154,9 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     connection = _open(f"{address}?mode=ro", _READER_WAITS_MS)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.DatabaseError as error:
         connection.close()
-        if _has_log(path):
+        if not isinstance(error, sqlite3.OperationalError) or _has_log(path):
             raise
         connection = _open(f"{address}?immutable=1", _READER_WAITS_MS)
     connection.autocommit = False  # several statements see one moment

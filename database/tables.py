@@ -162,7 +162,11 @@ class Fills(Act, table=True):
     """Executions, copied from the wire."""
 
     __tablename__ = "fills"
-    __table_args__ = (Index("fills_time", "time_ms"), Index("fills_order", "symbol", "order_id"))
+    __table_args__ = (
+        Index("fills_time", "time_ms"),
+        Index("fills_order", "symbol", "order_id"),
+        Index("fills_symbol_time", "symbol", "time_ms"),
+    )
     symbol: str = _key()
     trade_id: int = _id()
     order_id: int = _big()

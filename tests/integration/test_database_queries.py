@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import RetryLater
 from bot.domain.order import OrderState, Purpose, Side
 from bot.domain.records import ConfigVersion, Evaluation, ExecutionMetric, RiskEvent
+from database.ledger import canonical
 from database.queries import Queries, thinned
 from database.session import DatabaseMissingError
 from support.database_rows import (
@@ -50,6 +51,15 @@ def test_a_read_that_fails_may_be_tried_again(tmp_path):
     connection.close()
     with pytest.raises(RetryLater, match="could not be read"):
         queries.latest_equity()
+
+
+def test_a_damaged_file_is_told_by_every_reader(tmp_path):
+    queries = after(tmp_path)
+    (tmp_path / "act.db").write_bytes(b"no database at all" * 500)
+    with pytest.raises(RetryLater, match="act db restore"):
+        queries.counts()
+    with pytest.raises(RetryLater, match="act db restore"):
+        canonical(urls(tmp_path)[0])
 
 
 def test_empty_books_answer_everything(tmp_path):

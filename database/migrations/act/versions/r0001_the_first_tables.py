@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("symbol", "trade_id"),
     )
     op.create_index("fills_order", "fills", ["symbol", "order_id"])
+    op.create_index("fills_symbol_time", "fills", ["symbol", "time_ms"])
     op.create_index("fills_time", "fills", ["time_ms"])
     op.create_table(
         "funding_events",
