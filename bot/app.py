@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import gc
-import importlib
-import inspect
 import os
 import signal
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from bot.exchange.binance.exchange import BinanceExchange
 from bot.exchange.binance.public import BinanceMarket
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.simulated.paper import PaperAccount, PaperExchange
+from bot.loader import strategy_class
 from bot.ports import Exchange, Store
 from bot.runtime import logs
 from bot.runtime.clock import SystemClock
@@ -217,18 +216,6 @@ def engine_maker(plan: CorePlan) -> MakeEngine:
 
 def _build(kind: type[Strategy], instrument: Instrument, plan: SymbolPlan) -> Strategy:
     return kind(instrument, plan.parameters)
-
-
-def strategy_class(name: str) -> type[Strategy]:
-    """Load `strategies/<name>.py` and return the strategy in it; raises ConfigurationError when there is none."""
-    try:
-        module = importlib.import_module(f"strategies.{name}")
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"there is no strategy {name!r}: strategies/{name}.py does not exist.") from error
-    for candidate in vars(module).values():
-        if inspect.isclass(candidate) and issubclass(candidate, Strategy) and candidate.__module__ == module.__name__:
-            return candidate
-    raise ConfigurationError(f"strategies/{name}.py holds no subclass of Strategy. Add one.")
 
 
 def _code_version() -> str:

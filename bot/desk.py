@@ -16,6 +16,7 @@ import msgspec
 from bot.domain.errors import ConfigurationError, GiveUp
 from bot.domain.money import plain
 from bot.lifeline import is_beating
+from bot.loader import check_strategies
 from bot.runtime import heartbeat
 from bot.runtime.clock import SystemClock
 from bot.runtime.lock import home_lock
@@ -295,8 +296,8 @@ def config(argv: list[str]) -> int:
     if options.what == "show":
         print(json.dumps(json.loads(settings.resolved()), indent=2, sort_keys=True))
         return 0
-    settings.core_plan("")
-    print(f"the configuration is good ({len(settings.symbols)} symbols, hash {settings.config_hash()})")
+    check_strategies(settings.core_plan(""))
+    print(f"the configuration is good ({', '.join(sorted(settings.symbols))}; hash {settings.config_hash()})")
     return 0
 
 

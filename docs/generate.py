@@ -22,8 +22,8 @@ from pydantic import BaseModel
 
 import strategies
 from bot import cli
-from bot.app import strategy_class
 from bot.domain.money import plain
+from bot.loader import strategy_class
 from bot.settings import Settings
 from bot.trading.risk import RULES
 from simulator import faults
