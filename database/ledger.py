@@ -291,4 +291,8 @@ def _parse(text: bytes) -> dict[str, Any]:
         raise GiveUp(f"this is no ledger: {error}") from error
     if not isinstance(parsed, dict) or parsed.get("schema") != SCHEMA:
         raise GiveUp(f"this is no ledger of schema {SCHEMA}")
+    for name in _KEYS:
+        entries = parsed.get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise GiveUp(f"this is no ledger: {name} is no list of entries")
     return parsed

@@ -80,7 +80,9 @@ def read_options(argv: list[str]) -> Options:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="act simulator", description="A Binance USD-M futures exchange on 127.0.0.1, for any of its clients."
+        prog="act simulator",
+        description="A Binance USD-M futures exchange on 127.0.0.1, for any of its clients.",
+        epilog="example: act simulator --port 7001 --symbols BTCUSDT,ETHUSDT --speed 60",
     )
     add = parser.add_argument
     add("--port", type=int, default=0, help="port to listen on; 0 takes any free one (default)")
