@@ -11,7 +11,7 @@ from bot.trading import audit, equity, fills, ledger, orders, stops
 from bot.trading.state import UNRECONCILED, State, awaits_answer
 
 _MOST_TRIES: Final = 5
-_LOST_IF_NOT_SHOWN: Final = frozenset({OrderState.RESTING, OrderState.PARTIALLY_FILLED, OrderState.CANCELLING})
+_LOST_IF_NOT_SHOWN: Final = frozenset({OrderState.RESTING, OrderState.PARTIALLY_FILLED})
 
 
 def compare(state: State, event: SnapshotTaken) -> None:
@@ -53,12 +53,14 @@ def _look_up_what_is_missing(state: State, snapshot: AccountSnapshot) -> None:
 
 
 def _is_doubtful(state: OrderState, *, shown: bool, inherited: bool) -> bool:
-    """Say whether an order has to be looked up: it should be shown and is not, or its request died with a process.
+    """Say whether an order has to be looked up: it should be shown and is not, or a cancel may have gone astray.
 
     What this process has sent and not seen answered is answered by its request, or is being looked up.
     """
+    if state is OrderState.CANCELLING:
+        return True
     if shown:
-        return inherited and state is OrderState.CANCELLING
+        return False
     return state in _LOST_IF_NOT_SHOWN or (inherited and (awaits_answer(state) or state is OrderState.UNKNOWN))
 
 

@@ -129,7 +129,9 @@ class SmallExchange:
 
     def by_hand(self, side, quantity, at_ms, client_order_id="web_1", price=None):
         """A person sends an order."""
-        request = _Request(client_order_id, side, OrderType.MARKET if price is None else OrderType.LIMIT, quantity, price)
+        request = _Request(
+            client_order_id, side, OrderType.MARKET if price is None else OrderType.LIMIT, quantity, price
+        )
         return self.place(request, at_ms)
 
     def execute(self, client_order_id, at_ms, quantity=None, price=PRICE, maker=False):
@@ -245,7 +247,9 @@ class Bench:
         self.strategies = {each: Says(an_instrument(each)) for each in symbols}
         self.rows = {}
         self.commands = []
-        brackets = [LeverageBracket(s, Decimal(0), Decimal(1_000_000), 20, Decimal("0.004"), Decimal(0)) for s in symbols]
+        brackets = [
+            LeverageBracket(s, Decimal(0), Decimal(1_000_000), 20, Decimal("0.004"), Decimal(0)) for s in symbols
+        ]
         self.books = books or Books(INSTANCE, {})
         self.engine = Engine(self.plan, self.strategies, [an_instrument(s) for s in symbols], brackets, self.books)
         if opened:
@@ -281,7 +285,9 @@ class Bench:
     def close_candle(self, open_time, flags=0, close=PRICE, symbol=BTC, volume="1"):
         self.strategies[symbol].flags = flags
         price = Decimal(close)
-        return self.handle(CandleClosed(self.now, Candle(symbol, open_time, price, price, price, price, Decimal(volume))))
+        return self.handle(
+            CandleClosed(self.now, Candle(symbol, open_time, price, price, price, price, Decimal(volume)))
+        )
 
     def wait(self, ms):
         """Let market time pass, waking the core at each deadline it names, as a shell does."""

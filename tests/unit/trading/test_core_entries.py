@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import pytest
-from support.core_bench import BTC, ETH, MINUTE_MS, PRICE, Bench, an_instrument, of
 
 from bot.domain.commands import CancelOrder, LookUpOrder, PlaceStop, Reconcile, RefreshInstruments, SubmitOrder
 from bot.domain.events import (
@@ -22,6 +21,7 @@ from bot.domain.order import OrderState, OrderType, Side, TimeInForce
 from bot.domain.records import Alert, Decision, Intent, OrderRow, RiskState, SignalRow
 from bot.trading.limits import PacingLimits
 from bot.trading.strategy import ENTER_LONG, ENTER_SHORT, EXIT_LONG
+from support.core_bench import BTC, ETH, MINUTE_MS, PRICE, Bench, an_instrument, of
 
 LIMIT = {"entry": "limit"}
 

@@ -3,10 +3,9 @@
 from collections import Counter
 from decimal import Decimal
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.core_bench import BTC, Bench, an_instrument
 
 from bot.domain.commands import (
     CancelOrder,
@@ -38,6 +37,7 @@ from bot.domain.order import OrderState, OrderType, Side
 from bot.domain.records import Incident, Intent, TradeRow
 from bot.trading import exits, ids
 from bot.trading.strategy import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
+from support.core_bench import BTC, Bench, an_instrument
 
 LIVE = {"NEW", "PARTIALLY_FILLED"}
 PRICES = st.sampled_from(["98.7", "99.5", "100", "100.4", "101.3"]).map(Decimal)
@@ -318,6 +318,6 @@ class Market(RuleBasedStateMachine):
 
 
 Market.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=40, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWhateverHappens = Market.TestCase

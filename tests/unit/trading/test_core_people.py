@@ -2,13 +2,12 @@
 
 from decimal import Decimal
 
-from support.core_bench import BTC, ETH, MINUTE_MS, Bench, of
-
 from bot.domain.commands import CancelOrder, PlaceStop, SubmitOrder
 from bot.domain.events import GateClosed, OrderRefused, PersonAsked
 from bot.domain.records import CommandRow, Decision, RiskEvent
 from bot.trading.limits import RiskLimits
 from bot.trading.strategy import ENTER_LONG, EXIT_LONG
+from support.core_bench import BTC, ETH, MINUTE_MS, Bench, of
 
 numbers = iter(range(1, 1_000_000))
 

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
-from support.core_bench import BTC, ETH, MINUTE_MS, PRICE, Bench, an_instrument, kinds, of
 
 from bot.domain.commands import (
     CancelOrder,
@@ -32,6 +31,7 @@ from bot.domain.events import (
 from bot.domain.order import OrderState, Purpose, Side
 from bot.domain.records import Alert, AlgoOrderRow, Decision, Intent, OrderRow, PositionRow, TradeRow
 from bot.trading.strategy import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
+from support.core_bench import BTC, ETH, MINUTE_MS, PRICE, Bench, an_instrument, kinds, of
 
 LIMIT = {"entry": "limit"}
 
