@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Column, ColumnElement, Connection, Subquery, Table, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Subquery, Table, and_, func, or_, select
 
 from bot.domain.books import Books, HistoryMark
 from bot.domain.fill import Fill, Funding, Transfer
+from bot.domain.market import MINUTE_MS
 from bot.domain.money import ZERO
 from bot.domain.order import OrderState
 from bot.domain.records import AlgoOrderRow, Incident, Intent, OrderRow, PositionRow, RiskState
@@ -81,14 +82,16 @@ def read_mark(connection: Connection, configured: Sequence[str]) -> HistoryMark:
     return HistoryMark(
         symbols=tuple(symbols),
         order_from=_smaller(
-            _lowest(connection, _ORDERS, _ORDERS.c.order_id, _ORDERS.c.reported_ms),
+            _last_before_overlap(connection, _ORDERS, _ORDERS.c.order_id, _ORDERS.c.reported_ms, {}),
             _lowest_open(connection, _ORDERS, _ORDERS.c.order_id),
         ),
         algo_from=_smaller(
-            _lowest(connection, _ALGO_ORDERS, _ALGO_ORDERS.c.algo_id, _ALGO_ORDERS.c.reported_ms),
+            _last_before_overlap(connection, _ALGO_ORDERS, _ALGO_ORDERS.c.algo_id, _ALGO_ORDERS.c.reported_ms, {}),
             _lowest_open(connection, _ALGO_ORDERS, _ALGO_ORDERS.c.algo_id),
         ),
-        trade_from=_lowest(connection, _FILLS, _FILLS.c.trade_id, _FILLS.c.time_ms),
+        trade_from=_last_before_overlap(
+            connection, _FILLS, _FILLS.c.trade_id, _FILLS.c.time_ms, _incomplete_since(connection)
+        ),
         income_from_ms=max(opening, _latest_income(connection) - OVERLAP_MS),
         from_ms=opening,
     )
@@ -135,19 +138,39 @@ def _symbols(table: Table) -> Subquery:
     return select(seen.c.symbol).where(seen.c.symbol.is_not(None)).subquery("symbols")
 
 
-def _lowest(connection: Connection, table: Table, number: Column[int], time: Column[int]) -> dict[str, int]:
-    """Return the lowest id of each symbol that lies within the overlap before its latest row."""
-    symbols = _symbols(table)
-    newest = select(func.max(time)).where(table.c.symbol == symbols.c.symbol).scalar_subquery()
-    latest = select(symbols.c.symbol, newest.label("at_ms")).subquery("latest")
-    by_time = number + 0  # an expression, so that the index on time is taken and not the one on ids
-    lowest = (
-        select(func.min(by_time))
-        .where(table.c.symbol == latest.c.symbol, time >= latest.c.at_ms - OVERLAP_MS, by_time > 0)
-        .scalar_subquery()
+def _last_before_overlap(
+    connection: Connection, table: Table, number: Column[int], time: Column[int], not_after: Mapping[str, int]
+) -> dict[str, int]:
+    """Return each symbol's highest id that lies before the overlap, 0 = none: what follows it may have holes.
+
+    `not_after` draws the start of a symbol's overlap back to a moment from which something is known to be missing.
+    """
+    newest = connection.execute(select(table.c.symbol, func.max(time)).group_by(table.c.symbol)).all()
+    starts = {symbol: min(at_ms - OVERLAP_MS, not_after.get(symbol, at_ms)) for symbol, at_ms in newest}
+    return {
+        symbol: connection.execute(
+            select(func.max(number)).where(table.c.symbol == symbol, time < start_ms, number > 0)
+        ).scalar()
+        or 0
+        for symbol, start_ms in starts.items()
+    }
+
+
+def _incomplete_since(connection: Connection) -> dict[str, int]:
+    """Return for each symbol when its oldest order was made whose executions are not all here."""
+    booked = (
+        select(_FILLS.c.symbol, _FILLS.c.order_id, func.sum(_FILLS.c.quantity).label("quantity"))
+        .group_by(_FILLS.c.symbol, _FILLS.c.order_id)
+        .subquery("booked")
     )
-    found = connection.execute(select(latest.c.symbol, lowest)).all()
-    return {symbol: identity for symbol, identity in found if identity}
+    of_order = and_(booked.c.symbol == _ORDERS.c.symbol, booked.c.order_id == _ORDERS.c.order_id)
+    missing = connection.execute(
+        select(_ORDERS.c.symbol, func.min(_ORDERS.c.created_ms))
+        .outerjoin(booked, of_order)
+        .where(_ORDERS.c.order_id > 0, _ORDERS.c.executed_quantity > func.coalesce(booked.c.quantity, ZERO))
+        .group_by(_ORDERS.c.symbol)
+    )
+    return {symbol: created_ms - MINUTE_MS for symbol, created_ms in missing.all()}
 
 
 def _lowest_open(connection: Connection, table: Table, number: Column[int]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, Dialect, Engine, bindparam, delete, select
+from sqlalchemy.exc import DBAPIError
 
 from bot.domain.books import Books, HistoryMark
 from bot.domain.errors import StoreError
@@ -26,7 +27,14 @@ from database.exact import ExactReader
 from database.recovery import read_books, read_mark
 from database.rows import MAPS, Ninth, RowMap, positional, upsert
 from database.schema import require_current
-from database.session import DatabaseMissingError, Synchronous, reading_engine, sqlite_path, writing_connection
+from database.session import (
+    DatabaseMissingError,
+    Synchronous,
+    reading_engine,
+    sqlite_path,
+    unreadable,
+    writing_connection,
+)
 from database.tables import Candles, Commands, Requests, WideValues, table_of
 
 SLICE_ROWS = 20
@@ -46,7 +54,8 @@ type _Write = tuple[str, Sequence[Any]]
 class SqlStore:
     """The `Store` of `bot.ports` on SQLite or PostgreSQL. Both files must have been upgraded before.
 
-    Raises ConfigurationError when a file cannot be written, is damaged, or has another shape than this program's.
+    Raises ConfigurationError when a file cannot be written, is damaged, or has another shape than this program's;
+    reads raise StoreError when they fail.
     """
 
     def __init__(self, act_url: str, desk_url: str, clock: Clock, *, synchronous: Synchronous = "NORMAL") -> None:
@@ -224,8 +233,11 @@ class SqlStore:
     # reading
 
     def _read[T](self, question: Callable[[Connection], T]) -> T:
-        with self._reader.connect() as connection:
-            return question(connection)
+        try:
+            with self._reader.connect() as connection:
+                return question(connection)
+        except DBAPIError as error:
+            raise StoreError(unreadable("the bot's database", error)) from error
 
     def _asked(self) -> list[Any]:
         if self._desk is None:
@@ -233,9 +245,12 @@ class SqlStore:
                 self._desk = reading_engine(self._desk_url)
             except DatabaseMissingError:
                 return []
-        with self._desk.connect() as connection:
-            waiting = select(_REQUESTS).where(_REQUESTS.c.number > self._desk_floor).order_by(_REQUESTS.c.number)
-            return list(connection.execute(waiting))
+        waiting = select(_REQUESTS).where(_REQUESTS.c.number > self._desk_floor).order_by(_REQUESTS.c.number)
+        try:
+            with self._desk.connect() as connection:
+                return list(connection.execute(waiting))
+        except DBAPIError as error:
+            raise StoreError(unreadable("the people's database", error)) from error
 
 
 def _inexact(mapping: RowMap, row: Struct, column: str, detail: str) -> Incident:

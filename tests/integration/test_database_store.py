@@ -268,6 +268,14 @@ def test_requests_are_taken_until_they_are_mirrored(store, tmp_path):
     desk.close()
 
 
+def test_a_damaged_people_s_file_is_an_error_of_its_own(store, tmp_path):
+    (tmp_path / "desk.db").write_bytes(b"no database at all" * 500)
+    with pytest.raises(StoreError, match="people's database"):
+        store.take_requests()
+    store.commit([an_intent()])
+    assert len(store.books().intents) == 1
+
+
 def test_a_bot_without_a_people_s_file_has_no_requests(tmp_path):
     store = a_store(tmp_path)
     (tmp_path / "desk.db").unlink()
