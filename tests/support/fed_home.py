@@ -40,6 +40,7 @@ from strategies.vwap_reversion import VwapReversion
 START_MS = 20_231 * DAY_MS
 HISTORY = 1_740
 ZERO = Decimal(0)
+LIVELY = {"min_session_candles": "5", "k": "1.2", "adx_max": "60"}
 SYMBOLS = {"BTCUSDT": ("64000", "0.1", "0.001"), "ETHUSDT": ("3100", "0.01", "0.001"), "SOLUSDT": ("148", "0.01", "1")}
 
 
@@ -65,7 +66,7 @@ class Symbol:
         self.instrument = an_instrument(name, tick, step)
         self.price = self.base = float(price)
         self.chance = chance
-        self.strategy = VwapReversion(self.instrument, {"min_session_candles": "5"})
+        self.strategy = VwapReversion(self.instrument, LIVELY)
         self.held: Held | None = None
         self.trips = 0
         self.verdict = None
@@ -278,7 +279,11 @@ def an_instrument(name: str, tick: str, step: str) -> Instrument:
 
 def a_config(at_ms: int) -> ConfigVersion:
     """Return a configuration as a bot would have stored it."""
-    config = {"mode": "demo", "symbols": {name: {"strategy": "vwap_reversion"} for name in SYMBOLS}, "strategy": {}}
+    config = {
+        "mode": "demo",
+        "symbols": {name: {"strategy": "vwap_reversion"} for name in SYMBOLS},
+        "strategy": {"vwap_reversion": LIVELY},
+    }
     return ConfigVersion("c1", at_ms, "0.1.0", "demo", json.dumps(config))
 
 
