@@ -5,15 +5,26 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from bot.domain.commands import CancelOrder, Command, PlaceStop, Reconcile, Record, RefreshInstruments, SubmitOrder
+from bot.domain.commands import (
+    CancelOrder,
+    CancelStop,
+    Command,
+    PlaceStop,
+    Reconcile,
+    Record,
+    RefreshInstruments,
+    SubmitOrder,
+)
 from bot.domain.errors import StoreError
 from bot.domain.events import (
+    CancelFailed,
     CandleClosed,
     Event,
     GateClosed,
     GateOpened,
     OrderRefused,
     OrderUpdated,
+    StopCancelFailed,
     StopRefused,
     TimeAdvanced,
 )
@@ -87,7 +98,7 @@ class Shell:
         return True
 
     def _refuse_unrecorded(self, commands: Iterable[Command], why: str) -> None:
-        """Tell the core that nothing was sent: an order whose intent cannot be stored never leaves."""
+        """Tell the core that nothing was sent: an order whose intent cannot be stored never leaves. Reads still go."""
         now = self.market.now_ms
         self.database_failed(why)
         for command in commands:
@@ -96,8 +107,12 @@ class Shell:
                     self._inbox.append(OrderRefused(now, request.symbol, request.client_order_id, 0, why))
                 case PlaceStop(request=stop):
                     self._inbox.append(StopRefused(now, stop.symbol, stop.client_algo_id, 0, why))
+                case CancelOrder(symbol=symbol, client_order_id=order_id):
+                    self._inbox.append(CancelFailed(now, symbol, order_id, 0, why))
+                case CancelStop(symbol=symbol, client_algo_id=algo_id):
+                    self._inbox.append(StopCancelFailed(now, symbol, algo_id, 0, why))
                 case _:
-                    pass
+                    self._act([command])
 
     def database_failed(self, why: str) -> None:
         """Close the gate: what cannot be recorded is not begun."""

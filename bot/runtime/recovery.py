@@ -1,7 +1,6 @@
 """Reads from the exchange what the books may have missed, then lets the core compare."""
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 
@@ -35,7 +34,7 @@ class Recovery:
         self._wake = asyncio.Event()
         self._read_at = clock.monotonic()
         self._full_at = clock.monotonic()
-        self.on_done: Callable[[], None] = _nothing
+        self._useless = 0
 
     def age_seconds(self) -> float:
         """Return the wall time since the account was last compared."""
@@ -67,7 +66,10 @@ class Recovery:
             await self._once()
 
     async def _pause(self) -> None:
-        """Wait for a request, at most until the next check is due."""
+        """Wait for a request, at most until the next check is due; longer each time a recovery did not help."""
+        self._useless = self._useless + 1 if self._wake.is_set() else 0
+        if self._useless:
+            await self._clock.sleep(min(FIRST_WAIT_SECONDS * 2 ** (self._useless - 1), LONGEST_WAIT_SECONDS))
         deadline = self._clock.monotonic() + CHECK_SECONDS
         while not self._wake.is_set() and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.1)
@@ -87,7 +89,6 @@ class Recovery:
             if wanted and self._wanted == wanted:
                 self._wanted = ""
                 self._shell.on_event(GateOpened(self._shell.market_ms(), "unreconciled", ""))
-                self.on_done()
             return
 
     async def _recover(self, *, full: bool) -> None:
@@ -105,7 +106,3 @@ class Recovery:
         self._read_at = self._clock.monotonic()
         if full:
             self._full_at = self._read_at
-
-
-def _nothing() -> None:
-    pass

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from bot.domain.account import LeverageBracket
 from bot.domain.books import Books
 from bot.domain.errors import ConfigurationError, RetryLater, StoreError
-from bot.domain.events import CandleClosed, GateClosed, GateOpened, InstrumentsRefreshed
+from bot.domain.events import CandleClosed, GateClosed, GateOpened, InstrumentsRefreshed, PersonAsked
 from bot.domain.instrument import Instrument
 from bot.domain.market import Candle
 from bot.domain.records import Alert, ConfigVersion, Row
@@ -34,6 +35,7 @@ _log = structlog.get_logger()
 
 FLUSH_SECONDS = 0.02
 WATCH_SECONDS = 0.25
+CARRIES_ACCOUNT = frozenset({"user", "orders"})
 TECHNICAL_GATES = frozenset({"unreconciled", "data_stale", "database", "stream_down", "back_fill", "task_failed"})
 
 type MakeEngine = Callable[[Sequence[Instrument], Sequence[LeverageBracket], Books], Engine]
@@ -66,6 +68,7 @@ class Service:
         self._file = HeartbeatFile(parts.home / "status" / "heartbeat.json")
         self._stop = asyncio.Event()
         self._stale: set[str] = set()
+        self._lost: set[str] = set()
         self._killed = False
         self._watchdog_seconds = notify.watchdog_seconds()
         self.incidents = Incidents(parts.clock, self._write_rows)
@@ -238,13 +241,18 @@ class Service:
             self.incidents.open("refresh_failed", "", str(error), alert=True)
 
     def _stream_lost(self, stream: str, why: str) -> None:
+        self._lost.add(stream)
         self.incidents.open("stream_down", stream, why)
         self.shell.on_event(GateClosed(self.shell.market_ms(), "stream_down", "", f"{stream}: {why}"))
 
     def _stream_back(self, stream: str) -> None:
+        if stream not in self._lost:
+            return
+        self._lost.discard(stream)
         self.incidents.close("stream_down", stream)
-        self._need(self._recovery).request(f"the {stream} stream was interrupted")
-        if all(each.up for each in self._parts.exchange.health().streams):
+        if stream in CARRIES_ACCOUNT:
+            self._need(self._recovery).request(f"the {stream} stream was interrupted")
+        if not self._lost:
             self.shell.on_event(GateOpened(self.shell.market_ms(), "stream_down", ""))
 
     # supervised tasks
@@ -305,9 +313,18 @@ class Service:
     async def _take_requests(self, beat: Beat) -> None:
         while True:
             beat()
-            for request in self._parts.store.take_requests():
-                self.shell.on_event(request)
+            for request in self._asked():
+                self.shell.on_event(replace(request, at_ms=self.shell.market_ms()))
             await self._clock.sleep(WATCH_SECONDS)
+
+    def _asked(self) -> tuple[PersonAsked, ...]:
+        try:
+            asked = self._parts.store.take_requests()
+        except StoreError as error:
+            self.incidents.open("requests_unreadable", "", str(error), alert=True)
+            return ()
+        self.incidents.close("requests_unreadable")
+        return asked
 
     async def _heartbeat(self, beat: Beat) -> None:
         interval = min(INTERVAL_SECONDS, self._watchdog_seconds or INTERVAL_SECONDS)

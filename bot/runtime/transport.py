@@ -1,6 +1,7 @@
 """Real sockets and real threads: what lies below the exchange adapter outside of the deterministic test bed."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ PING_AFTER_SECONDS = 10.0
 PONG_WITHIN_SECONDS = 10.0
 LARGEST_FRAME_BYTES = 10 * 1024 * 1024
 _ABNORMAL = "connection lost"
+_log = logging.getLogger("bot.sockets")
+_log.setLevel(logging.WARNING)  # what matters about connections is told by their owner
 
 
 class PicowsTransport:
@@ -35,6 +38,7 @@ class PicowsTransport:
                 auto_ping_reply_timeout=PONG_WITHIN_SECONDS,
                 max_frame_size=LARGEST_FRAME_BYTES,
                 max_redirects=0,
+                logger_name=_log,
             )
         except TimeoutError:
             raise TimeoutError(f"{urlsplit(url).netloc} did not finish the handshake") from None

@@ -8,20 +8,18 @@ import pytest
 
 from support.processes import act
 
-FIELDS = set(
-    [
-        "orders",
-        "fills",
-        "trades",
-        "open_positions",
-        "equity",
-        "ledger_equal",
-        "differences",
-        "heartbeat_ok",
-        "incidents",
-        "errors",
-    ]
-)
+FIELDS = {
+    "orders",
+    "fills",
+    "trades",
+    "open_positions",
+    "equity",
+    "ledger_equal",
+    "differences",
+    "heartbeat_ok",
+    "incidents",
+    "errors",
+}
 RECORDED = os.environ.get("ACT_TEST_DATA", "")
 
 

@@ -119,12 +119,30 @@ def test_history_is_read_again_from_an_hour_before_the_latest_row(store):
     )
     assert store.history_mark(["SOLUSDT", "BTCUSDT"]) == HistoryMark(
         symbols=("SOLUSDT", "BTCUSDT", "ETHUSDT"),
-        order_from={"BTCUSDT": 60},
+        order_from={"BTCUSDT": 50},
         algo_from={"BTCUSDT": 5},
-        trade_from={"BTCUSDT": 18},
+        trade_from={"BTCUSDT": 17},
         income_from_ms=7 * HOUR_MS,
         from_ms=5,
     )
+
+
+def test_a_missing_first_execution_of_an_order_lies_behind_the_mark(store):
+    """The exchange executed 10, 11 and 12; the stream skipped 10, so 11 is the lowest that is known."""
+    store.commit([a_fill(3, time_ms=1), a_fill(11, time_ms=9 * HOUR_MS), a_fill(12, time_ms=9 * HOUR_MS)])
+    assert store.history_mark([]).trade_from == {"BTCUSDT": 3}
+
+
+def test_an_order_with_missing_executions_holds_the_mark_back_for_as_long_as_they_are_missing(store):
+    store.commit(
+        [
+            a_fill(3, time_ms=1),
+            a_fill(9, time_ms=4 * HOUR_MS),
+            an_order(1, order_id=50, updated_ms=4 * HOUR_MS, state=OrderState.FILLED, executed_quantity=D(5)),
+            a_fill(30, time_ms=9 * HOUR_MS),
+        ]
+    )
+    assert store.history_mark([]).trade_from == {"BTCUSDT": 0}
 
 
 def test_what_history_reads_again_is_known_as_booked(store):
@@ -139,7 +157,7 @@ def test_what_history_reads_again_is_known_as_booked(store):
         ]
     )
     books = store.books()
-    assert [fill.trade_id for fill in books.recent_fills] == [2, 3]
+    assert [fill.trade_id for fill in books.recent_fills] == [1, 2, 3]
     assert [each.time_ms for each in books.recent_funding] == [9 * HOUR_MS]
     assert [each.time_ms for each in books.recent_transfers] == [8 * HOUR_MS]
 

@@ -54,7 +54,7 @@ class History:
             lambda from_id, start_ms: self._account.fills(symbol, from_id=from_id, start_ms=start_ms),
             lambda fill: fill.trade_id,
             mark.trade_from.get(symbol, 0),
-            mark.income_from_ms,
+            mark.from_ms,
             now_ms,
         )
 
@@ -63,7 +63,7 @@ class History:
             lambda from_id, start_ms: self._account.orders(symbol, from_id=from_id, start_ms=start_ms),
             lambda order: order.order_id,
             mark.order_from.get(symbol, 0),
-            mark.income_from_ms,
+            mark.from_ms,
             now_ms,
         )
 
@@ -72,7 +72,7 @@ class History:
             lambda from_id, start_ms: self._account.algos(symbol, from_id=from_id, start_ms=start_ms),
             lambda algo: algo.algo_id,
             mark.algo_from.get(symbol, 0),
-            mark.income_from_ms,
+            mark.from_ms,
             now_ms,
         )
 
