@@ -49,6 +49,7 @@ class Shell:
         self._clock = clock
         self._deadline_ms: int | None = None
         self._unwritten: list[Row] = []
+        self._untold: list[Row] = []
         self._database_failing = False
         self._inbox: deque[Event] = deque()
         self._busy = False
@@ -79,6 +80,7 @@ class Shell:
         self._deadline_ms = self.engine.watch().deadline_ms
         if commands and self._record(commands):
             self._act(commands)
+        self._tell()
         self._observe(event)
 
     # decide -> record
@@ -94,8 +96,14 @@ class Shell:
             self._refuse_unrecorded(commands, str(error))
             return False
         self._unwritten = []
-        _report(rows)
+        self._untold = rows
         return True
+
+    def _tell(self) -> None:
+        """Log what was recorded, once the orders are on their way: they do not wait for a log file."""
+        if self._untold:
+            _report(self._untold)
+            self._untold = []
 
     def _refuse_unrecorded(self, commands: Iterable[Command], why: str) -> None:
         """Tell the core that nothing was sent: an order whose intent cannot be stored never leaves. Reads still go."""
