@@ -29,6 +29,7 @@ _CHILD_LATE_MS: Final = 10_000
 _NAKED_RETRY_MS: Final = 60_000
 _KEPT_ALGOS: Final = 64
 _MOST_LOST: Final = 5
+_OVER: Final = frozenset(state for state in OrderState if state.is_final) | {OrderState.PARTIALLY_FILLED}
 _GONE: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
 
 
@@ -42,7 +43,7 @@ def protect(state: State, symbol: SymbolState) -> None:
     if symbol.strategy is None:
         return
     current = symbol.algos.get(symbol.stop_id)
-    if current is None or current.state.is_final or not _fits(symbol, current):
+    if current is None or current.state in _OVER or not _fits(symbol, current):
         _place_missing(state, symbol)
     elif current.state is OrderState.RESTING:
         _retire_others(state, symbol, current)

@@ -545,3 +545,13 @@ def test_an_echo_of_an_order_that_was_forgotten_changes_nothing():
     assert other.handle(echo) == []
     assert other.handle(stop_echo) == []
     assert other.all(OrderRow) == other.all(AlgoOrderRow) == []
+
+
+def test_a_fired_stop_that_is_never_reported_finished_hinders_nothing_once_its_order_has_ended():
+    bench = Bench()
+    stop = bench.enter()
+    bench.handle_all(bench.exchange.trigger(id_of(stop), bench.now))
+    bench.fill(id_of(stop), "4", price="98.9")
+    again = the(bench.handle(bench.exchange.cancel(id_of(stop), bench.now, "EXPIRED")), PlaceStop)
+    bench.accept(again)
+    assert of(bench.candle(EXIT_LONG), SubmitOrder)
