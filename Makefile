@@ -1,22 +1,28 @@
 # The two commands a newcomer needs: `make demo` and `make test`. Everything else serves them.
 
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
-# A uv that runs (a shim may be there and not work), else one in a private environment.
-UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+# The first Python and the first uv that run: a shim may be there and not work.
+PYTHON ?= $(shell for each in python3 python3.12 python3.13 python3.11 /usr/bin/python3; do \
+	$$each -c "import sys; sys.exit(sys.version_info < (3, 9))" >/dev/null 2>&1 && echo $$each && break; done)
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
 
 .PHONY: setup demo test check fix lock docs clean demo-seeds kills bench-live
 
-setup: $(READY)
+setup: $(READY) ## .venv with everything that tests and dashboard need
 
 .venv-uv/bin/uv:
+	@test -n "$(PYTHON)" || { echo "Python 3.9 or newer is needed, see README.md: Try it." >&2; exit 1; }
+	@$(PYTHON) -c "import ensurepip" 2>/dev/null || { \
+		echo "This Python cannot make environments. Debian, Ubuntu: sudo apt install -y python3-venv" >&2; exit 1; }
+	rm -rf .venv-uv
 	$(PYTHON) -m venv .venv-uv
 	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-$(READY): requirements.lock pyproject.toml $(filter .venv-uv/bin/uv,$(UV))
-	test -x $(BIN)/python || $(UV) venv --quiet --python 3.12 $(VENV)
+$(READY): requirements.lock pyproject.toml .python-version | $(filter .venv-uv/bin/uv,$(UV))
+	$(BIN)/python -c "import sys; sys.exit(sys.version_info[:2] != (3, 12))" 2>/dev/null \
+		|| { rm -rf $(VENV) && $(UV) venv --quiet --python 3.12 $(VENV); }
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
@@ -37,7 +43,7 @@ fix: setup ## what the tools can mend by themselves
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(filter .venv-uv/bin/uv,$(UV)) ## pin every dependency by hash, no host names
+lock: | $(filter .venv-uv/bin/uv,$(UV)) ## pin every dependency by hash, no host names
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --all-extras --quiet --python-version 3.12 pyproject.toml -o requirements.lock
 
 docs: setup ## the generated parts of the documentation
