@@ -37,7 +37,7 @@ def verdict(situation: Situation) -> str:
         return f"Entries are off: the bot is {beat.state}{f' ({beat.reason})' if beat.reason else ''}."
     if not situation.at_ms:
         return "Not evaluated yet: no candle has closed since the start."
-    return _market(situation) or situation.verdict or "The strategy gave no reason."
+    return _market(situation) or words(situation.verdict) or "The strategy gave no reason."
 
 
 def _holding(situation: Situation) -> str:
@@ -71,7 +71,7 @@ def _market(situation: Situation) -> str:
 def _refused(situation: Situation) -> str:
     decision = situation.decision
     if decision is None or decision.action != "refuse" or decision.at_ms < situation.at_ms:
-        return situation.verdict
+        return "Outside the band in a quiet market: that is a signal."
     return f"A signal was refused: {words(decision.reason)}."
 
 

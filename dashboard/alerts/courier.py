@@ -16,6 +16,7 @@ from dashboard.alerts.spool import Bucket, Parcel, Spool
 
 IDLE_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 60.0
+_UNPACED = 1_000
 
 
 class State(StrEnum):
@@ -63,8 +64,8 @@ class Courier:
     def __init__(self, channel: Channel, ledger: Ledger, limit: int = 200) -> None:
         self._channel = channel
         self._ledger = ledger
-        self._spool = Spool(limit)
-        self._bucket = Bucket()
+        self._spool = Spool(limit, digests=channel.paced)
+        self._bucket = Bucket() if channel.paced else Bucket(burst=_UNPACED, per_second=_UNPACED)
         self._failures = 0
         self._numbers: dict[str, int] = {}
         self._log = structlog.get_logger().bind(channel=channel.name)

@@ -27,6 +27,11 @@ class Log(Channel):
     def name(self) -> str:
         return "log"
 
+    @property
+    @override
+    def paced(self) -> bool:
+        return False
+
     @override
     async def send(self, message: Message, root: str) -> str:
         line = json.dumps(

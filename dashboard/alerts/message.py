@@ -39,6 +39,10 @@ class Channel(Protocol):
     def name(self) -> str:
         """Return the name under which deliveries are recorded."""
 
+    @property
+    def paced(self) -> bool:
+        """Say whether people read it: then at most one message a second, and similar ones told together."""
+
     async def send(self, message: Message, root: str) -> str:
         """Send one message and return a reference to it (may be empty); raises Busy, Unreachable or Refused."""
 

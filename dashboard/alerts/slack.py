@@ -48,6 +48,11 @@ class SlackBot(Channel):
     def name(self) -> str:
         return "slack"
 
+    @property
+    @override
+    def paced(self) -> bool:
+        return True
+
     @override
     async def send(self, message: Message, root: str) -> str:
         channel = self._critical_channel if message.severity is Severity.CRITICAL else self._channel
@@ -93,6 +98,11 @@ class SlackHook(Channel):
     @override
     def name(self) -> str:
         return "slack-webhook"
+
+    @property
+    @override
+    def paced(self) -> bool:
+        return True
 
     @override
     async def send(self, message: Message, root: str) -> str:

@@ -15,8 +15,11 @@ class Bucket:
 
     burst: int = 3
     per_second: float = 1.0
-    _tokens: float = field(default=3.0, init=False)
+    _tokens: float = field(init=False)
     _since: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._tokens = float(self.burst)
 
     def wait(self, now: float) -> float:
         """Return how many seconds until the next message may go; 0 = now."""
@@ -52,8 +55,9 @@ class _Window:
 class Spool:
     """The queue of one channel. INFO is dropped first; drops are counted and told with the next message."""
 
-    def __init__(self, limit: int = 200) -> None:
+    def __init__(self, limit: int = 200, *, digests: bool = True) -> None:
         self._limit = limit
+        self._digests = digests
         self._waiting: deque[Parcel] = deque()
         self._windows: dict[tuple[str, str], _Window] = {}
         self._dropped = 0
@@ -84,7 +88,7 @@ class Spool:
         self._dropped -= told_drops
 
     def _is_held(self, message: Message, loudness: Loudness, now: float) -> bool:
-        if message.severity is Severity.CRITICAL or message.thread:
+        if not self._digests or message.severity is Severity.CRITICAL or message.thread:
             return False
         key = (message.event, message.symbol)
         window = self._windows.get(key)

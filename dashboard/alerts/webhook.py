@@ -21,6 +21,11 @@ class Webhook(Channel):
     def name(self) -> str:
         return "webhook"
 
+    @property
+    @override
+    def paced(self) -> bool:
+        return False
+
     @override
     async def send(self, message: Message, root: str) -> str:
         try:
