@@ -34,7 +34,7 @@ class Books(Struct, frozen=True):
 class HistoryMark(Struct, frozen=True):
     """How far the books reach into the exchange's history, per symbol: the ids to page on from (inclusive).
 
-    Each is at most the lowest id not yet final, and the last one known more than an hour before the latest row or before
+    Each is at most the lowest id not yet final and the last one known over an hour before the latest row, or before
     the oldest order whose executions are incomplete, because a stream may have skipped something before it went on;
     0 = from the opening of the books. `income_from_ms` reaches an hour back likewise.
     `symbols` are the configured ones and every other one these books have seen.
