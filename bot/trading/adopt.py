@@ -45,6 +45,8 @@ def open_state(
     _take_orders(state, books)
     _take_money(state, books)
     _take_positions(state, books)
+    for symbol in state.by_symbol.values():
+        orders.put_aside(symbol)
     state.touched.clear()
     state.inherited = {(row.symbol, row.client_order_id) for row in books.orders if not row.state.is_final}
     state.inherited |= {(row.symbol, row.client_algo_id) for row in books.algo_orders if not row.state.is_final}

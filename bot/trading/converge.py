@@ -35,7 +35,7 @@ def _look_after(state: State, symbol: SymbolState) -> None:
     stops.protect(state, symbol)
     orders.cancel_unwanted(state, symbol)
     orders.chase_missing_fills(state, symbol)
-    orders.prune(symbol)
+    orders.put_aside(symbol)
 
 
 def _wants_entry(symbol: SymbolState) -> bool:

@@ -34,12 +34,10 @@ def in_flight(symbol: SymbolState) -> bool:
 
 def triggered(symbol: SymbolState) -> bool:
     """Return whether a stop has triggered and its order is still at work."""
-    children = [row for row in symbol.orders.values() if row.report.algo_id]
-    ended = {row.client_order_id for row in children if symbol.settled(row)}
-    if len(ended) < len(children):
+    if any(row.report.algo_id and not symbol.settled(row) for row in symbol.orders.values()):
         return True
     working = (row for row in symbol.algos.values() if row.state is OrderState.PARTIALLY_FILLED)
-    return any(row.client_algo_id not in ended for row in working)
+    return any(not symbol.child_ended(row.client_algo_id) for row in working)
 
 
 def consider(state: State, symbol: SymbolState, candle: Candle) -> None:

@@ -206,7 +206,7 @@ def _signed(amount: Decimal) -> str:
 
 
 def _exit_reason(symbol: SymbolState, order_id: int) -> str:
-    row = symbol.orders.get(symbol.order_keys.get(order_id, ""))
+    row = symbol.order_by_id(order_id)
     if row is None:
         return "unknown"
     if row.intent_id:
@@ -218,7 +218,7 @@ def _exit_reason(symbol: SymbolState, order_id: int) -> str:
 
 
 def _entry_decision(symbol: SymbolState, order_id: int) -> str:
-    row = symbol.orders.get(symbol.order_keys.get(order_id, ""))
+    row = symbol.order_by_id(order_id)
     intent = symbol.intents.get(row.intent_id) if row and row.intent_id else None
     if intent is None:
         return symbol.entry_decisions.get(order_id, "")

@@ -28,6 +28,7 @@ from bot.trading.state import State, SymbolState, awaits_answer, is_open
 
 _KEPT_ORDERS: Final = 128
 _FILLS_LATE_MS: Final = 10_000
+_MOST_ASKED: Final = 5
 _CANCEL_PAUSE_MS: Final = 1_000
 _LIVE_WORDS: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
 _CANCELLABLE: Final = frozenset({OrderState.RESTING, OrderState.PARTIALLY_FILLED})
@@ -72,7 +73,7 @@ def submit(state: State, symbol: SymbolState, approved: ApprovedOrder) -> None:
 
 def known(state: State, symbol: SymbolState, intent_id: str) -> bool:
     """Return whether this intent was sent before, in this life or an earlier one: it must not be sent twice."""
-    return ids.client_id(state.instance, intent_id, 1) in symbol.orders
+    return symbol.order(ids.client_id(state.instance, intent_id, 1)) is not None
 
 
 def keep_intent(state: State, symbol: SymbolState, intent: Intent) -> None:
@@ -105,7 +106,7 @@ def take_fill(state: State, fill: Fill) -> None:
     """Take an execution read back from history."""
     fills.book(state, fill)
     symbol = state.symbol_state(fill.symbol)
-    row = symbol.orders.get(symbol.order_keys.get(fill.order_id, ""))
+    row = symbol.order_by_id(fill.order_id)
     if row is not None:
         _count_executed(state, symbol, row)
 
@@ -113,7 +114,7 @@ def take_fill(state: State, fill: Fill) -> None:
 def refused(state: State, symbol_name: str, client_order_id: str, code: int, message: str) -> None:
     """Take a definite refusal: no such order exists."""
     symbol = state.symbol_state(symbol_name)
-    row = symbol.orders.get(client_order_id)
+    row = symbol.order(client_order_id)
     if row is None or not (awaits_answer(row.state) or row.state is OrderState.UNKNOWN):
         return
     what = policy(code)
@@ -132,7 +133,7 @@ def refused(state: State, symbol_name: str, client_order_id: str, code: int, mes
 def lost(state: State, symbol_name: str, client_order_id: str) -> None:
     """Take that a request's outcome is unknown: look the order up, never send it again."""
     symbol = state.symbol_state(symbol_name)
-    row = symbol.orders.get(client_order_id)
+    row = symbol.order(client_order_id)
     if row is not None and awaits_answer(row.state):
         look_up(state, symbol, row)
 
@@ -146,7 +147,7 @@ def look_up(state: State, symbol: SymbolState, row: OrderRow) -> None:
 def absent(state: State, symbol_name: str, client_order_id: str) -> None:
     """Take the proof that an order does not exist."""
     symbol = state.symbol_state(symbol_name)
-    row = symbol.orders.get(client_order_id)
+    row = symbol.order(client_order_id)
     if row is not None and row.state is OrderState.UNKNOWN:
         existed = row.report.order_id != 0
         _step(state, symbol, row, Step.CANCELED if existed else Step.PROVEN_ABSENT, ABSENT)
@@ -155,7 +156,7 @@ def absent(state: State, symbol_name: str, client_order_id: str) -> None:
 def cancel_failed(state: State, symbol_name: str, client_order_id: str) -> None:
     """Take that a cancel did not work or may not have: look the order up; it counts as live until then."""
     symbol = state.symbol_state(symbol_name)
-    row = symbol.orders.get(client_order_id)
+    row = symbol.order(client_order_id)
     if row is None or row.state is not OrderState.CANCELLING:
         return
     failures = symbol.cancels.get(client_order_id, 0) + 1
@@ -173,13 +174,18 @@ def cancel_unwanted(state: State, symbol: SymbolState) -> None:
 
 
 def chase_missing_fills(state: State, symbol: SymbolState) -> None:
-    """Read history when an order is reported executed and its fills do not come."""
+    """Read history when an order is reported executed and its fills do not come; after a few times leave it at that.
+
+    What is then still missing shows as a difference when the account is compared.
+    """
     missing = any(symbol.booked(row) < row.report.executed_quantity for row in symbol.orders.values())
     if not missing:
         symbol.fills_due_ms = 0
     elif not symbol.fills_due_ms:
         symbol.fills_due_ms = state.now_ms + _FILLS_LATE_MS
-    elif state.now_ms >= symbol.fills_due_ms:
+        symbol.fills_asked = 0
+    elif state.now_ms >= symbol.fills_due_ms and symbol.fills_asked < _MOST_ASKED:
+        symbol.fills_asked += 1
         symbol.fills_due_ms = state.now_ms + _FILLS_LATE_MS
         state.ask_reconcile("fills_missing")
 
@@ -191,22 +197,24 @@ def refresh(state: State, symbol: SymbolState) -> None:
         state.ask(RefreshInstruments(symbol.symbol))
 
 
-def prune(symbol: SymbolState) -> None:
-    """Forget the oldest orders that are proven ended and belong to no intent in memory."""
-    if len(symbol.orders) <= _KEPT_ORDERS:
-        return
-    for key, row in tuple(symbol.orders.items())[: len(symbol.orders) - _KEPT_ORDERS]:
+def put_aside(symbol: SymbolState) -> None:
+    """Put aside the orders that are proven ended and belong to no intent in memory; forget the oldest of them."""
+    for key, row in tuple(symbol.orders.items()):
         if row.intent_id not in symbol.intents and symbol.settled(row):
-            del symbol.orders[key]
-            symbol.order_keys.pop(row.report.order_id, None)
-            symbol.executed.pop(row.report.order_id, None)
-            symbol.cancels.pop(key, None)
-            symbol.retry_ms.pop(key, None)
+            symbol.ended[key] = symbol.orders.pop(key)
+    while len(symbol.ended) > _KEPT_ORDERS:
+        key = next(iter(symbol.ended))
+        row = symbol.ended.pop(key)
+        symbol.order_keys.pop(row.report.order_id, None)
+        symbol.executed.pop(row.report.order_id, None)
+        symbol.cancels.pop(key, None)
+        symbol.retry_ms.pop(key, None)
 
 
 def remember(symbol: SymbolState, row: OrderRow) -> None:
     """Put an order into memory."""
     key = row.client_order_id if row.intent_id else f"#{row.report.order_id}"
+    symbol.ended.pop(key, None)
     symbol.orders[key] = row
     if row.report.order_id:
         symbol.order_keys[row.report.order_id] = key
@@ -242,8 +250,7 @@ def _sent(state: State, intent: Intent, request: OrderRequest, approved: Approve
 
 
 def _find(symbol: SymbolState, report: OrderReport) -> OrderRow | None:
-    ours = symbol.orders.get(report.client_order_id)
-    return ours or symbol.orders.get(symbol.order_keys.get(report.order_id, f"#{report.order_id}"))
+    return symbol.order(report.client_order_id) or symbol.order_by_id(report.order_id)
 
 
 def _adopt(state: State, symbol: SymbolState, report: OrderReport) -> OrderRow | None:

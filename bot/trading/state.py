@@ -36,8 +36,9 @@ class Halt(Struct, frozen=True, gc=False):
 class SymbolState:
     """One symbol: its market, its orders, its position. Foreign symbols have no strategy.
 
-    `fills` are kept from `base` on, in trade id order, so that a late one can be put in its place. Orders of ours are
-    keyed by client order id, others by `#order_id`. `stop_id` is the stop that is meant to protect the position.
+    `fills` are kept from `base` on, in trade id order, so that a late one can be put in its place. `orders` are those
+    that may still matter, `ended` the latest of the others; ours are keyed by client order id, others by `#order_id`.
+    `stop_id` is the stop that is meant to protect the position.
     """
 
     symbol: str
@@ -63,12 +64,14 @@ class SymbolState:
 
     intents: dict[str, Intent] = field(default_factory=dict)
     orders: dict[str, OrderRow] = field(default_factory=dict)
+    ended: dict[str, OrderRow] = field(default_factory=dict)
     order_keys: dict[int, str] = field(default_factory=dict)
     algos: dict[str, AlgoOrderRow] = field(default_factory=dict)
     retry_ms: dict[str, int] = field(default_factory=dict)
     cancels: dict[str, int] = field(default_factory=dict)
     refreshing: bool = False
     fills_due_ms: int = 0
+    fills_asked: int = 0
 
     stop_id: str = ""
     stop_basis: Decimal = ZERO
@@ -80,6 +83,14 @@ class SymbolState:
     def open_intent(self, purpose: Purpose) -> Intent | None:
         """Return the intent of this purpose that still wants something."""
         return next((each for each in self.intents.values() if each.purpose is purpose and is_open(each)), None)
+
+    def order(self, key: str) -> OrderRow | None:
+        """Return an order in memory by its key."""
+        return self.orders.get(key) or self.ended.get(key)
+
+    def order_by_id(self, order_id: int) -> OrderRow | None:
+        """Return an order in memory by the exchange's id."""
+        return self.order(self.order_keys.get(order_id, ""))
 
     def attempts(self, intent: Intent) -> list[OrderRow]:
         """Return the intent's order attempts, first to last."""
@@ -96,6 +107,11 @@ class SymbolState:
     def settled(self, row: OrderRow) -> bool:
         """Return whether the order is proven ended and every fill of it is booked."""
         return row.state.is_final and self.booked(row) >= row.report.executed_quantity
+
+    def child_ended(self, client_algo_id: str) -> bool:
+        """Return whether the order that a conditional order gave birth to is known and proven ended."""
+        born = (row for row in (*self.orders.values(), *self.ended.values()) if row.report.algo_id)
+        return any(row.client_order_id == client_algo_id and self.settled(row) for row in born)
 
     def exposure(self) -> Exposure:
         """Return what is held and may come to be held (see `Standing`)."""

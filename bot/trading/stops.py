@@ -128,10 +128,8 @@ def cancel_failed(state: State, symbol_name: str, client_algo_id: str) -> None:
 
 def child_ended(symbol: SymbolState) -> None:
     """Protect again at once what the order of a triggered stop has left."""
-    if symbol.stop_after_ms and not exits.triggered(symbol):
-        children = [row for row in symbol.orders.values() if row.report.algo_id]
-        if any(row.client_order_id == symbol.stop_id for row in children):
-            symbol.stop_after_ms = 0
+    if symbol.stop_after_ms and symbol.child_ended(symbol.stop_id):
+        symbol.stop_after_ms = 0
 
 
 def next_ms(state: State, symbol: SymbolState) -> int | None:
