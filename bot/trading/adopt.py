@@ -72,7 +72,7 @@ def _take_positions(state: State, books: Books) -> None:
     for fill in (*books.recent_fills, *books.fills):
         known.setdefault(fill.symbol, {})[fill.trade_id] = fill
     rows = {row.symbol: row for row in books.positions}
-    for name in known.keys() | rows.keys():
+    for name in sorted(known.keys() | rows.keys()):
         symbol = state.symbol_state(name)
         booked = [fill for _, fill in sorted(known.get(name, {}).items())]
         for fill in booked:

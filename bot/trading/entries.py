@@ -56,7 +56,8 @@ def again(state: State, symbol: SymbolState, intent: Intent, *, cross: bool) -> 
     """Send the next attempt for what is left of an entry, or give it up if it may not be any more."""
     left = intent.quantity - intent.executed_quantity
     price = symbol.last_close
-    quantity = symbol.instrument.floor_quantity(left, market=_market(state, cross=cross)) if symbol.instrument else ZERO
+    _, instrument = symbol.trading
+    quantity = instrument.floor_quantity(left, market=_market(state, cross=cross))
     ask = Ask(symbol.symbol, intent.side, quantity, price, state.now_ms)
     assessment = state.risk.assess(ask, state)
     refusal = _unpaced_refusal(assessment) or _unfit(state, symbol, ask, market=_market(state, cross=cross))
@@ -95,7 +96,7 @@ def _enter(state: State, symbol: SymbolState, ask: Ask, decision: Decision) -> N
         quantity=ask.quantity,
         executed_quantity=ZERO,
         price=ask.price,
-        stop_price=symbol.strategy.stop_price(ask.side, ask.price) if symbol.strategy else ZERO,
+        stop_price=symbol.trading[0].stop_price(ask.side, ask.price),
         reason="signal",
         decision_id=decision.decision_id,
         state="open",
@@ -128,18 +129,16 @@ def _market(state: State, *, cross: bool) -> bool:
 
 
 def _limit_price(symbol: SymbolState, ask: Ask) -> Decimal:
-    if symbol.instrument is None:
-        return ask.price
+    _, instrument = symbol.trading
     # A close off the tick grid (filters changed) is rounded away from the market, never through it.
-    return symbol.instrument.floor_price(ask.price) if ask.side is Side.BUY else symbol.instrument.ceil_price(ask.price)
+    return instrument.floor_price(ask.price) if ask.side is Side.BUY else instrument.ceil_price(ask.price)
 
 
 def _size(state: State, symbol: SymbolState, price: Decimal) -> Sizing:
-    if symbol.instrument is None or symbol.strategy is None:
-        return Sizing(ZERO, ZERO, price, ZERO)
-    sizings = [size(symbol.instrument, symbol.strategy.notional, price, market=False)]
+    strategy, instrument = symbol.trading
+    sizings = [size(instrument, strategy.notional, price, market=False)]
     if state.plan.execution.entry == "market" or state.plan.execution.on_ttl == "cross":
-        sizings.append(size(symbol.instrument, symbol.strategy.notional, price, market=True))
+        sizings.append(size(instrument, strategy.notional, price, market=True))
     return min(sizings, key=lambda each: each.quantity)
 
 
@@ -155,15 +154,14 @@ def _untimely(state: State, symbol: SymbolState, candle: Candle) -> Refusal | No
 
 
 def _unfit(state: State, symbol: SymbolState, ask: Ask, *, market: bool | None = None) -> Refusal | None:
-    if symbol.instrument is None:
-        return Refusal("no_instrument", f"{symbol.symbol} has no contract filters")
-    if symbol.instrument.status != "TRADING":
-        return Refusal("not_trading", f"{symbol.symbol} is {symbol.instrument.status}")
+    _, instrument = symbol.trading
+    if instrument.status != "TRADING":
+        return Refusal("not_trading", f"{symbol.symbol} is {instrument.status}")
     if market is None:
         market = state.plan.execution.entry == "market"
     open_orders = sum(1 for row in symbol.orders.values() if not row.state.is_final)
     price = ask.price if market else _limit_price(symbol, ask)
-    complaint = symbol.instrument.refusal(ask.quantity, price, market=market, side=ask.side, open_orders=open_orders)
+    complaint = instrument.refusal(ask.quantity, price, market=market, side=ask.side, open_orders=open_orders)
     return Refusal(complaint.filter.lower(), complaint.message) if complaint else None
 
 

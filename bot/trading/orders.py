@@ -300,9 +300,7 @@ def _apply(state: State, symbol: SymbolState, row: OrderRow, report: OrderReport
 
 
 def _after_report(state: State, symbol: SymbolState, before: OrderRow, report: OrderReport) -> None:
-    row = _find(symbol, report)
-    if row is None:
-        return
+    row = _find(symbol, report) or before
     if not before.report.order_id or before.state is OrderState.SENT:
         fills.attribute(state, symbol, row)
     if before.state is OrderState.UNKNOWN and symbol.booked(row) < row.report.executed_quantity:

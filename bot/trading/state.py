@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from bot.domain.account import LeverageBracket
 from bot.domain.commands import Command, Reconcile, Record
+from bot.domain.errors import StopTrading
 from bot.domain.fill import Fill
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
@@ -80,9 +81,12 @@ class SymbolState:
 
     wake_ms: int | None = None
 
-    def open_intent(self, purpose: Purpose) -> Intent | None:
-        """Return the intent of this purpose that still wants something."""
-        return next((each for each in self.intents.values() if each.purpose is purpose and is_open(each)), None)
+    @property
+    def trading(self) -> tuple[Strategy, Instrument]:
+        """Return strategy and contract of a traded symbol; a foreign one raises StopTrading."""
+        if self.strategy is None or self.instrument is None:
+            raise StopTrading(f"{self.symbol} is not among the traded symbols: no entry may be decided on it.")
+        return self.strategy, self.instrument
 
     def order(self, key: str) -> OrderRow | None:
         """Return an order in memory by its key."""

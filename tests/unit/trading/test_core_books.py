@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from bot.domain.account import AccountSnapshot
 from bot.domain.commands import CancelOrder, CancelStop, LookUpOrder, LookUpStop, PlaceStop, Reconcile, SubmitOrder
+from bot.domain.errors import StopTrading
 from bot.domain.events import (
     CandleClosed,
     CandleWarmedUp,
@@ -32,7 +33,9 @@ from bot.domain.records import (
     RiskState,
     TradeRow,
 )
+from bot.trading import fills
 from bot.trading.limits import PacingLimits, RiskLimits
+from bot.trading.state import SymbolState
 from bot.trading.strategy import ENTER_LONG, EXIT_LONG
 from support.core_bench import BTC, ETH, MINUTE_MS, START, Bench, an_instrument, of
 
@@ -602,3 +605,75 @@ def test_intents_of_an_earlier_life_that_nothing_serves_are_ended():
     assert agrees(again)
     assert again.state.by_symbol[BTC].intents == {}
     assert {row.state for row in again.all(Intent)} == {"done"}
+
+
+def test_a_late_fill_turns_a_seeming_flip_into_a_close():
+    bench = Bench()
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.exchange.place(order.request, bench.now)
+    first, second = (bench.exchange.execute(order.request.client_order_id, bench.now, Decimal(5)) for _ in range(2))
+    bench.handle(first)
+    bench.handle(bench.exchange.by_hand(Side.SELL, Decimal(10), bench.now))
+    out = bench.fill("web_1", price="101")
+    assert bench.position() == -5
+    assert Reconcile("ledger_difference") in out
+    bench.handle(second)
+    assert bench.position() == 0
+    trade = bench.one(TradeRow)
+    assert (trade.quantity, trade.pnl) == (Decimal(10), Decimal("8.995"))
+    assert bench.alerts().count("exit") == 1
+    bench.snapshot()
+    assert "ledger_difference" not in bench.incidents()
+
+
+def test_what_is_known_of_trade_ids_is_bounded():
+    symbol = SymbolState(BTC)
+    fill = Fill(BTC, 0, 1, 0, Side.BUY, Decimal(1), Decimal(1), False, Decimal(0), "USDT", Decimal(0))
+    for trade_id in range(1, 8_200):
+        fills.remember(symbol, replace(fill, trade_id=trade_id))
+    assert len(symbol.trade_ids) == 8_192
+    assert symbol.forgotten_trade_id == 7
+
+
+def test_what_is_known_of_settlements_is_bounded():
+    bench = Bench()
+    for minute in range(4_100):
+        bench.handle(funding("0.1", START + minute * MINUTE_MS))
+    assert len(bench.state.funding_keys) == 4_096
+
+
+def test_a_foreign_symbol_never_decides_an_entry():
+    with pytest.raises(StopTrading, match="not among the traded symbols"):
+        _ = SymbolState(ETH).trading
+
+
+def test_fills_of_a_foreign_symbol_are_known_again_after_a_restart():
+    bench = Bench()
+    bench.exchange.symbol = ETH
+    bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(2), bench.now))
+    bench.fill("web_1")
+    books = replace(bench.remembered(), positions=())
+    again = Bench(books=books, exchange=bench.exchange, start=bench.now, opened=False)
+    assert again.handle(FillRecovered(again.now, bench.exchange.fills[0])) == []
+
+
+def test_a_position_whose_cost_the_known_fills_do_not_explain_is_taken_as_it_stands():
+    bench = Bench()
+    bench.enter()
+    row = replace(bench.one(PositionRow), cost=Decimal(990))
+    books = replace(bench.remembered(), positions=(row,))
+    again = Bench(books=books, exchange=bench.exchange, start=bench.now, opened=False)
+    assert again.state.by_symbol[BTC].track.cost == 990
+
+
+def test_history_is_not_read_again_and_again_for_fills_that_never_come():
+    bench = Bench()
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.exchange.place(order.request, bench.now)
+    done = bench.exchange.execute(order.request.client_order_id, bench.now)
+    bench.handle(OrderUpdated(bench.now, done.order))
+    asked = []
+    for _ in range(20):
+        asked += bench.wait(10_000)
+        bench.state.reconcile_asked = False
+    assert asked == [Reconcile("fills_missing")] * 5

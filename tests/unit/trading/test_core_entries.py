@@ -461,3 +461,30 @@ def test_the_entry_alert_names_the_trip_and_its_stop():
     alert = next(row for row in bench.all(Alert) if row.event == "entry")
     assert (alert.title, alert.thread) == ("LONG BTCUSDT 10 @ 100", "BTCUSDT-1")
     assert "stop 99" in alert.text
+
+
+def test_spacing_hides_no_other_reason_from_a_remainder():
+    bench = Bench(**LIMIT, pacing=PacingLimits(600, 0, 0))
+    order = submitted(bench.candle(ENTER_LONG))
+    bench.accept(order)
+    bench.wait(20_000)
+    bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(30), bench.now))
+    bench.fill("web_1")
+    assert of(bench.handle(bench.exchange.cancel(order.request.client_order_id, bench.now)), SubmitOrder) == []
+    assert refused_for(bench) == ["max_symbol_share"]
+
+
+def test_spacing_does_not_hold_back_a_remainder():
+    bench = Bench(**LIMIT, pacing=PacingLimits(600, 0, 0))
+    order = submitted(bench.candle(ENTER_LONG))
+    bench.accept(order)
+    bench.wait(20_000)
+    assert submitted(bench.handle(bench.exchange.cancel(order.request.client_order_id, bench.now)))
+
+
+def test_the_same_candle_is_not_refused_twice_over_an_order_it_has_made():
+    bench = Bench(**LIMIT)
+    order = submitted(bench.candle(ENTER_LONG))
+    bench.handle(OrderRefused(bench.now, BTC, order.request.client_order_id, -9999, "?"))
+    assert bench.close_candle(bench.now - MINUTE_MS, ENTER_LONG) == []
+    assert refused_for(bench) == []

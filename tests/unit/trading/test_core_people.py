@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from bot.domain.commands import CancelOrder, PlaceStop, SubmitOrder
 from bot.domain.events import GateClosed, OrderRefused, PersonAsked
+from bot.domain.order import Side
 from bot.domain.records import CommandRow, Decision, RiskEvent
 from bot.trading.limits import RiskLimits
 from bot.trading.strategy import ENTER_LONG, EXIT_LONG
@@ -137,3 +138,14 @@ def test_the_kill_switch_stops_entries_at_once_but_not_stops():
     bench.now += 2 * MINUTE_MS
     assert of(bench.candle(ENTER_LONG), SubmitOrder) == []
     assert refusals(bench) == ["kill_switch"]
+
+
+def test_flatten_closes_a_position_on_a_symbol_that_is_not_traded():
+    bench = Bench()
+    bench.exchange.symbol = ETH
+    bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(2), bench.now))
+    bench.fill("web_1")
+    (leave,) = of(ask(bench, "flatten", symbol=ETH), SubmitOrder)
+    assert (leave.request.symbol, leave.request.quantity, leave.request.reduce_only) == (ETH, Decimal(2), True)
+    bench.fill(leave)
+    assert answer(bench).state == "DONE"
