@@ -63,6 +63,11 @@ class Service:
         self._read_up_to = -1
         self._failed_looks = 0
 
+    @property
+    def channels(self) -> list[str]:
+        """Return the names of the channels that are served."""
+        return [courier.name for courier in self._couriers]
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, then send for a last moment what can still be sent."""
         sending = asyncio.Event()
@@ -80,6 +85,7 @@ class Service:
         await asyncio.gather(*late, return_exceptions=True)
         self._save_cursors()
         await asyncio.gather(*(courier.close() for courier in self._couriers))
+        self._outbox.desk.close()
 
     def _look(self) -> None:
         try:
@@ -168,17 +174,22 @@ def channels(settings: Settings, folder: Path) -> list[Channel]:
     return chosen
 
 
+def assemble(settings: Settings, folder: Path) -> Service:
+    """Plug the service of a bot's home together; raises ConfigurationError for what a person must fix."""
+    outbox = Outbox(settings.database.url, settings.database.desk_url, folder / "status")
+    couriers = [Courier(channel, ChannelLedger(outbox.desk, channel.name)) for channel in channels(settings, folder)]
+    beat = folder / "status" / "heartbeat.json"
+    rules = Rules(settings.alerts.name, settings.alerts.events)
+    return Service(outbox, rules, couriers, lambda: read(beat, time.time_ns() // 1_000_000))
+
+
 async def _run(settings: Settings, folder: Path) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    outbox = Outbox(settings.database.url, settings.database.desk_url, folder / "status")
-    couriers = [Courier(channel, ChannelLedger(outbox.desk, channel.name)) for channel in channels(settings, folder)]
-    beat = folder / "status" / "heartbeat.json"
-    rules = Rules(settings.alerts.name, settings.alerts.events)
-    service = Service(outbox, rules, couriers, lambda: read(beat, time.time_ns() // 1_000_000))
-    _log.info("alerts.started", channels=[courier.name for courier in couriers])
+    service = assemble(settings, folder)
+    _log.info("alerts.started", channels=service.channels)
     await service.run(stop)
     _log.info("alerts.stopped")
 

@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,8 +13,8 @@ from bot.domain.errors import ConfigurationError
 from bot.domain.records import Alert
 from bot.runtime.clock import SystemClock
 from bot.runtime.heartbeat import HeartbeatFile
-from bot.settings import AlertsSection, Settings
-from dashboard.alerts.service import channels
+from bot.settings import AlertsSection, Settings, load
+from dashboard.alerts.service import assemble, channels
 from dashboard.heartbeat import Heartbeat
 from database.desk import Delivery, DeskWriter
 from database.schema import upgrade
@@ -30,7 +31,7 @@ class Home:
     def __init__(self, folder):
         self.folder = folder
         self.status = folder / "status"
-        self.status.mkdir()
+        self.status.mkdir(exist_ok=True)
         clock = SystemClock()
         upgrade(act_url(self.status), desk_url(self.status), clock)
         self.store = SqlStore(act_url(self.status), desk_url(self.status), clock)
@@ -85,6 +86,18 @@ class Alerts:
         return code, time.monotonic() - began
 
 
+@asynccontextmanager
+async def a_service(folder):
+    """The same service within this process."""
+    service, stop = assemble(load(folder), folder), asyncio.Event()
+    task = asyncio.create_task(service.run(stop))
+    try:
+        yield service
+    finally:
+        stop.set()
+        await task
+
+
 async def until(condition, seconds=15):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -115,17 +128,16 @@ async def test_killed_and_started_again_it_repeats_nothing_and_leaves_nothing_ou
     assert len(logged) == 3
 
 
-async def test_a_dead_heartbeat_is_told_once_and_its_return_once(home):
+async def test_a_dead_heartbeat_is_told_once_and_its_return_once(home, monkeypatch):
     home.beat(age_seconds=20)
     async with Receiver() as receiver:
-        async with Alerts(home, **hook(receiver)) as first:
+        monkeypatch.setenv("ACT_SLACK_WEBHOOK", receiver.url)
+        async with a_service(home.folder):
             await until(lambda: len(receiver.requests) == 1)
-            await first.end()
-        async with Alerts(home, **hook(receiver)) as second:
-            await asyncio.sleep(1.5)
+        async with a_service(home.folder) as service:
+            service.look()
             home.beat()
             await until(lambda: len(receiver.requests) == 2)
-            await second.end()
     dead, back = receiver.headlines
     assert dead.startswith("<!here> [DEMO] act-1 · The bot's heartbeat is older than 10 s")
     assert back == "[DEMO] act-1 · The bot's heartbeat is back: running"
@@ -143,39 +155,48 @@ async def test_a_hanging_receiver_holds_up_neither_other_channels_nor_the_end(ho
     assert CANARY not in alerts.words
 
 
-async def test_what_may_have_arrived_is_not_sent_again_unless_it_is_critical(home):
+async def test_what_may_have_arrived_is_not_sent_again_unless_it_is_critical(home, monkeypatch):
     home.raise_alerts("info", event="e1")
     home.raise_alerts("critical", event="e2", severity="CRITICAL")
     desk = DeskWriter(desk_url(home.status))
     for name in ("info", "critical"):
         desk.record(Delivery(name, "slack-webhook", "sending", 1))
     desk.close()
-    async with Receiver() as receiver, Alerts(home, **hook(receiver)) as alerts:
-        await until(lambda: home.state("critical", "slack-webhook") == "sent")
-        await alerts.end()
+    async with Receiver() as receiver:
+        monkeypatch.setenv("ACT_SLACK_WEBHOOK", receiver.url)
+        async with a_service(home.folder):
+            await until(lambda: home.state("critical", "slack-webhook") == "sent")
     assert len(receiver.requests) == 1
     assert home.state("info", "slack-webhook") == "unknown"
 
 
-async def test_a_broken_receiver_is_tried_again_and_the_process_lives(home):
+async def test_a_broken_receiver_is_tried_again(home, monkeypatch):
     home.raise_alerts("a1")
-    async with Receiver("500") as receiver, Alerts(home, **hook(receiver)) as alerts:
-        await until(lambda: home.state("a1", "slack-webhook") == "sent")
-        await alerts.end()
+    async with Receiver("500") as receiver:
+        monkeypatch.setenv("ACT_SLACK_WEBHOOK", receiver.url)
+        async with a_service(home.folder):
+            await until(lambda: home.state("a1", "slack-webhook") == "sent")
     assert len(receiver.requests) == 1
     assert len(receiver.tokens) == 2
 
 
-async def test_it_waits_for_a_bot_that_has_never_been_started(tmp_path):
-    class Nowhere:
-        folder = tmp_path
+async def test_it_waits_for_a_bot_that_is_started_later(tmp_path):
+    async with a_service(tmp_path) as service:
+        service.look()
+        home = Home(tmp_path)
+        home.beat()
+        home.raise_alerts("a1")
+        await until(lambda: home.state("a1", "log") == "sent")
+        home.store.close()
 
-    async with Alerts(Nowhere()) as alerts:
-        assert b"alerts.started" in await asyncio.wait_for(alerts.process.stderr.readline(), 30)
-        await asyncio.sleep(1.2)
-        code, seconds = await alerts.end()
-    assert (code, seconds < 2) == (0, True)
-    assert "Traceback" not in alerts.words
+
+async def test_a_new_channel_is_not_told_of_the_distant_past(home, monkeypatch):
+    home.raise_alerts(*(f"a{number}" for number in range(50)), event="entry", thread="t")
+    async with Receiver() as receiver:
+        monkeypatch.setenv("ACT_ALERTS__WEBHOOK_URL", receiver.url)
+        async with a_service(home.folder):
+            await until(lambda: home.state("a49", "webhook") == "sent")
+    assert len(receiver.requests) == 20
 
 
 async def test_a_webhook_elsewhere_is_one_line_and_exit_78(home):
