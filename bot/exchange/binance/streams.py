@@ -106,7 +106,10 @@ class RouteStream:
         seen[event.symbol] = self._now
         if not self.up:
             self._prove()
-        self._deliver(event)
+        if type(event) is BookTickerEvent:
+            self._take_ticker(event)
+        else:
+            self._deliver(event)
 
     def lost(self, why: str) -> None:
         """Take the end of the connection."""
@@ -135,11 +138,9 @@ class RouteStream:
         self._ask_again_for_silent()
 
     def _deliver(self, event: MarketEvent) -> None:
-        if isinstance(event, BookTickerEvent):
-            self._take_ticker(event)
-        elif isinstance(event, MarkPriceEvent):
+        if isinstance(event, MarkPriceEvent):
             self._sink.on_mark_price(event.price())
-        elif event.bar.closed and event.bar.i == "1m":
+        elif isinstance(event, KlineEvent) and event.bar.closed and event.bar.i == "1m":
             self._sink.on_candle(event.candle(), event.at_ms)
 
     def _prove(self) -> None:
