@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -21,12 +22,15 @@ from bot.runtime import heartbeat
 from bot.runtime.clock import SystemClock
 from bot.runtime.lock import home_lock
 from bot.settings import Settings, home, load
+from bot.story import signed, tell, utc, verdict
 from database import backup
 from database import ledger as books
 from database.desk import DeskWriter
 from database.queries import Queries
 from database.schema import upgrade
 from database.session import act_url, desk_url
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class _Desk:
@@ -72,18 +76,21 @@ def status(argv: list[str]) -> int:
     if options.json:
         print(_json({"heartbeat": beat, "positions": positions, "orders": orders}))
         return 0
-    print(f"[{str(beat.get('mode', '?')).upper()}] {beat['state']} {beat.get('reason', '')}".rstrip())
+    reason = f": {beat['reason']}" if beat.get("reason") else ""
+    print(f"[{str(beat.get('mode', '?')).upper()}] {beat.get('state', '?')}{reason}")
     if "ts" in beat:
         age = heartbeat.age_seconds(beat, datetime.now(UTC))
         print(f"heartbeat {age:.1f} s old, equity {beat.get('equity', '?')}, today {beat.get('day_pnl', '?')}")
     _table(
-        ("SYMBOL", "SIDE", "QUANTITY", "ENTRY", "STOP", "STOP RESTS"),
+        ("SYMBOL", "SIDE", "QUANTITY", "ENTRY", "LAST CLOSE", "UNREALIZED", "STOP", "STOP RESTS"),
         [
             (
                 p.symbol,
                 "LONG" if p.quantity > 0 else "SHORT",
                 plain(abs(p.quantity)),
                 plain(p.entry_price),
+                plain(p.last_close) if p.last_close is not None else "?",
+                signed((p.last_close - p.entry_price) * p.quantity) if p.last_close is not None else "?",
                 plain(p.stop_price),
                 "yes" if p.stop_rests else "NO",
             )
@@ -92,16 +99,17 @@ def status(argv: list[str]) -> int:
         "no open positions",
     )
     _table(
-        ("SYMBOL", "ORDER", "SIDE", "QUANTITY", "FILLED", "PRICE", "ATTEMPT", "STATE"),
+        ("SYMBOL", "ORDER", "PURPOSE", "SIDE", "QUANTITY", "FILLED", "PRICE", "ATTEMPT", "STATE"),
         [
             (
                 o.symbol,
                 o.client_order_id,
+                o.purpose or "not ours",
                 o.side.value,
                 plain(o.quantity),
                 plain(o.executed_quantity),
                 plain(o.price),
-                f"{o.attempt}/5",
+                f"{o.attempt}/{desk.settings.execution.attempts}",
                 o.state.value,
             )
             for o in orders
@@ -135,12 +143,13 @@ def why(argv: list[str]) -> int:
     """Print what led to an order."""
     parser = _parser("why", "The chain behind an order: signal, decision, intent, attempts, fills.", "act why 4711")
     parser.add_argument("order", help="order id or client order id")
+    parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(argv)
     chain = _Desk(options).queries().order_chain(options.order)
     if chain.order is None and chain.algo_order is None:
         print(f"act: no order {options.order!r} in the books. See act orders.", file=sys.stderr)
         return 1
-    print(_json(chain))
+    print(_json(chain) if options.json else "\n".join(tell(chain)))
     return 0
 
 
@@ -161,10 +170,10 @@ def trades(argv: list[str]) -> int:
                 plain(t.entry_price),
                 plain(t.exit_price),
                 plain(t.fees),
-                plain(t.funding),
-                plain(t.pnl),
+                signed(t.funding),
+                signed(t.pnl),
                 t.exit_reason,
-                _utc(t.exit_ms),
+                utc(t.exit_ms),
             )
             for t in rows
         ],
@@ -183,7 +192,7 @@ def decisions(argv: list[str]) -> int:
         return 0
     _table(
         ("TIME", "SYMBOL", "ACTION", "SIDE", "PRICE", "QUANTITY", "REASON"),
-        [(_utc(d.at_ms), d.symbol, d.action, d.side.value, plain(d.price), plain(d.quantity), d.reason) for d in rows],
+        [(utc(d.at_ms), d.symbol, d.action, d.side.value, plain(d.price), plain(d.quantity), verdict(d)) for d in rows],
         "no decisions yet: the strategy has given no signal",
     )
     return 0
@@ -199,7 +208,7 @@ def orders(argv: list[str]) -> int:
         ("CREATED", "SYMBOL", "ORDER ID", "CLIENT ORDER ID", "SIDE", "TYPE", "QUANTITY", "FILLED", "PRICE", "STATE"),
         [
             (
-                _utc(o.created_ms),
+                utc(o.created_ms),
                 o.symbol,
                 o.report.order_id,
                 o.client_order_id,
@@ -340,16 +349,18 @@ def _plain(value: Any) -> Any:
     return plain(value) if hasattr(value, "quantize") else str(value)
 
 
-def _utc(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
     texts = [[str(cell) for cell in row] for row in rows]
     if not texts:
         print(empty)
         return
-    limit = shutil.get_terminal_size((200, 24)).columns
-    widths = [max(len(row[place]) for row in [list(heads), *texts]) for place in range(len(heads))]
-    for row in [list(heads), *texts]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()[:limit])
+    columns = [_column(list(column)) for column in zip(heads, *texts, strict=True)]
+    limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for row in zip(*columns, strict=True):
+        print("  ".join(row).rstrip()[:limit])
+
+
+def _column(cells: list[str]) -> list[str]:
+    width = max(map(len, cells))
+    numbers = all(_NUMBER.fullmatch(cell) for cell in cells[1:])
+    return [cell.rjust(width) if numbers else cell.ljust(width) for cell in cells]
