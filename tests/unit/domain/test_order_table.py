@@ -146,3 +146,8 @@ def test_whatever_is_reported_in_whatever_order_what_is_executed_never_falls(seq
         after = next_state(state, WIRE_STEPS[report.status])
         assert after.is_final or not state.is_final
         known, state = merged, after
+
+
+def test_a_side_knows_its_sign_and_its_opposite():
+    assert (Side.BUY.sign, Side.SELL.sign) == (1, -1)
+    assert (Side.BUY.opposite, Side.SELL.opposite) == (Side.SELL, Side.BUY)

@@ -9,18 +9,21 @@ from bot.domain.account import AccountSnapshot
 from bot.domain.commands import CancelOrder, CancelStop, LookUpOrder, LookUpStop, PlaceStop, Reconcile, SubmitOrder
 from bot.domain.errors import StopTrading
 from bot.domain.events import (
+    AlgoUpdated,
     CandleClosed,
     CandleWarmedUp,
     FillRecovered,
     FundingPaid,
+    InstrumentsRefreshed,
     OrderUpdated,
     SnapshotTaken,
     TimeAdvanced,
     TransferSeen,
 )
 from bot.domain.fill import Fill, Funding, OpeningBalance, Transfer
+from bot.domain.instrument import Instrument
 from bot.domain.market import DAY_MS, Candle
-from bot.domain.order import OrderState, Side
+from bot.domain.order import AlgoReport, OrderRequest, OrderState, OrderType, Side, StopRequest, TimeInForce
 from bot.domain.records import (
     Alert,
     AlgoOrderRow,
@@ -209,7 +212,6 @@ def test_on_the_real_exchange_a_difference_is_a_warning():
 
 
 def _bare(bench):
-    from bot.domain.order import OrderRequest, OrderType, TimeInForce
 
     return OrderRequest(BTC, "web_9", Side.SELL, OrderType.LIMIT, Decimal(1), Decimal(100), TimeInForce.GTC, False)
 
@@ -290,7 +292,6 @@ def test_an_order_of_ours_that_nothing_wants_is_cancelled():
 
 def test_a_stop_of_ours_without_a_position_is_cancelled():
     bench = Bench()
-    from bot.domain.order import StopRequest
 
     request = StopRequest(BTC, "aab12s" + "0" * 20 + "-1", Side.SELL, Decimal(90))
     bench.exchange.place_stop(request, bench.now)
@@ -588,8 +589,6 @@ def test_alerts_are_told_once_and_remembered_within_bounds():
 @pytest.mark.parametrize("tick", ["0.1", "1"])
 def test_refreshed_filters_are_kept(tick):
     bench = Bench()
-    from bot.domain.events import InstrumentsRefreshed
-    from bot.domain.instrument import Instrument
 
     bench.handle(InstrumentsRefreshed(bench.now, (an_instrument(tick_size=Decimal(tick)),)))
     assert len(bench.all(Instrument)) == (tick != "0.1")
@@ -677,3 +676,76 @@ def test_history_is_not_read_again_and_again_for_fills_that_never_come():
         asked += bench.wait(10_000)
         bench.state.reconcile_asked = False
     assert asked == [Reconcile("fills_missing")] * 5
+
+
+def test_the_start_names_a_symbol_whose_size_cannot_work():
+    bench = Bench(symbols=(BTC, ETH), risk=RiskLimits(max_symbol_share=Decimal("0.05")))
+    bench.exchange.symbol = "XRPUSDT"
+    bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(2), bench.now))
+    assert bench.engine.capital_complaint() == ""
+    bench.candle()
+    assert "max_symbol_share" in bench.engine.capital_complaint()
+
+
+def test_a_halt_from_a_failed_write_of_an_earlier_life_stays_ended():
+    bench = Bench()
+    bench.enter()
+    bench.handle(bench.exchange.by_hand(Side.SELL, Decimal(10), bench.now, "adl_autoclose"))
+    bench.handle(bench.exchange.by_hand(Side.SELL, Decimal(10), bench.now, "adl_autoclose"))
+    assert len(bench.engine.view().halts) == 1
+
+
+def test_a_symbols_filters_may_come_for_one_that_is_only_watched():
+    bench = Bench()
+    bench.exchange.symbol = ETH
+    bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(2), bench.now))
+    bench.handle(InstrumentsRefreshed(bench.now, (an_instrument(ETH),)))
+    assert bench.state.by_symbol[ETH].instrument.symbol == ETH
+
+
+def test_memory_of_fills_waits_for_a_flat_moment():
+    bench = Bench(risk=RiskLimits(max_symbol_notional=Decimal(10_000_000), max_symbol_share=Decimal(1_000)))
+    for number in range(520):
+        bench.handle(bench.exchange.by_hand(Side.BUY, Decimal("0.001"), bench.now, f"web_{number}"))
+        bench.fill(f"web_{number}")
+    assert len(bench.state.by_symbol[BTC].fills) == 520
+
+
+def test_an_order_of_another_bot_that_ended_long_ago_halts_nothing():
+    bench = Bench()
+    foreign = "azz99e" + "0" * 20 + "-1"
+    born = bench.exchange.by_hand(Side.BUY, Decimal(1), bench.now, foreign, Decimal(50))
+    assert born
+    ended = bench.exchange.cancel(foreign, bench.now)
+    stop = AlgoReport(
+        symbol=BTC,
+        algo_id=9,
+        client_algo_id="azz99s" + "0" * 20 + "-1",
+        status="CANCELED",
+        side=Side.SELL,
+        type="STOP_MARKET",
+        quantity=Decimal(0),
+        price=Decimal(0),
+        trigger_price=Decimal(90),
+        working_type="CONTRACT_PRICE",
+        close_position=True,
+        reduce_only=False,
+        updated_ms=bench.now,
+    )
+    bench.handle(ended)
+    bench.handle(AlgoUpdated(bench.now, stop))
+    assert bench.engine.view().halts == ()
+    assert bench.one(OrderRow).state is OrderState.CANCELLED
+
+
+def test_a_stop_attempt_beyond_memory_is_forgotten_but_not_the_one_in_charge():
+    bench = Bench()
+    stop = bench.enter()
+    for number in range(80):
+        other = replace(
+            bench.exchange.algos[stop.request.client_algo_id], client_algo_id=f"web_{number}", status="CANCELED"
+        )
+        bench.handle(AlgoUpdated(bench.now, other))
+    algos = bench.state.by_symbol[BTC].algos
+    assert stop.request.client_algo_id in algos
+    assert len(algos) <= 65

@@ -555,3 +555,31 @@ def test_a_fired_stop_that_is_never_reported_finished_hinders_nothing_once_its_o
     again = the(bench.handle(bench.exchange.cancel(id_of(stop), bench.now, "EXPIRED")), PlaceStop)
     bench.accept(again)
     assert of(bench.candle(EXIT_LONG), SubmitOrder)
+
+
+def test_an_exit_given_up_is_not_begun_again_by_the_same_candle():
+    bench = Bench()
+    bench.enter()
+    order = the(bench.candle(EXIT_LONG), SubmitOrder)
+    bench.handle(OrderRefused(bench.now, BTC, order.request.client_order_id, -2022, "reduce only"))
+    assert of(bench.close_candle(bench.now - MINUTE_MS, EXIT_LONG), SubmitOrder) == []
+
+
+def test_filters_are_asked_for_once_whatever_was_refused_for_them():
+    bench = Bench(**LIMIT)
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    stop = the(bench.fill(order, "1"), PlaceStop)
+    leave = the(bench.candle(EXIT_LONG), SubmitOrder)
+    first = bench.handle(OrderRefused(bench.now, BTC, leave.request.client_order_id, -1111, "precision"))
+    second = bench.handle(StopRefused(bench.now, BTC, id_of(stop), -4014, "tick"))
+    assert (of(first, RefreshInstruments), of(second, RefreshInstruments)) == ([RefreshInstruments(BTC)], [])
+    out = bench.handle(InstrumentsRefreshed(bench.now, (an_instrument(),)))
+    assert {type(each) for each in out} >= {PlaceStop, SubmitOrder}
+
+
+def test_a_stop_of_ours_found_without_its_intent_still_counts_as_lost_when_it_goes():
+    bench = Bench()
+    stop = bench.enter()
+    del bench.state.by_symbol[BTC].intents[stop.request.client_algo_id[5:-2]]
+    assert kinds(bench.handle(bench.exchange.algo_word(id_of(stop), "EXPIRED", bench.now + 1))) == [PlaceStop]
