@@ -75,14 +75,21 @@ def read(path: Path, now_ms: int) -> Sign:
     return Sign(beat, _judge(beat, seconds), seconds)
 
 
-def stream_ages(beat: Heartbeat) -> dict[str, int]:
-    """Return each stream's age in ms, whether it is written as a number or as an object with `age_ms`."""
-    ages = {}
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream as the bot last told of it: the age of its last proof of life, and whether it is connected."""
+
+    age_ms: int
+    up: bool
+
+
+def streams(beat: Heartbeat) -> dict[str, Stream]:
+    """Return each stream by name; what cannot be read is left out."""
+    found = {}
     for name, value in beat.streams.items():
-        age = value.get("age_ms") if isinstance(value, dict) else value
-        if isinstance(age, int | float):
-            ages[name] = int(age)
-    return ages
+        if isinstance(value, dict) and isinstance(age := value.get("age_ms"), int | float):
+            found[name] = Stream(int(age), bool(value.get("up", True)))
+    return found
 
 
 def _judge(beat: Heartbeat, seconds: float) -> Pulse:

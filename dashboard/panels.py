@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dashboard.format import ABSENT, age, clock, day, duration, number, safe, signed, tone, words
-from dashboard.heartbeat import Pulse, Sign, stream_ages
+from dashboard.heartbeat import Pulse, Sign, Stream, streams
 
 _PULSE_TONE = {
     Pulse.ALIVE: "up",
@@ -53,7 +53,7 @@ def header(sign: Sign, now_ms: int, market_ms: int) -> str:
         cells.append(f'<div class="act-reason">{_key("Reason")}<div class="act-value">{safe(beat.reason)}</div></div>')
     cells.append(_cell("Heartbeat", _heartbeat(sign), "Written by the bot every 2 s; over 10 s old means dead."))
     if beat:
-        cells += [_cell(f"{name} data", _stream(milliseconds)) for name, milliseconds in stream_ages(beat).items()]
+        cells += [_cell(f"{name} data", _stream(stream)) for name, stream in streams(beat).items()]
         cells.append(_cell("Positions", _live(str(beat.positions))))
         cells.append(_cell("Orders", _live(str(beat.open_orders))))
         cells.append(_cell("Equity USDT", _live(number(beat.equity))))
@@ -174,9 +174,11 @@ def _heartbeat(sign: Sign) -> str:
     return f'<span class="{_PULSE_TONE[sign.pulse]}">{shown}{word}</span>'
 
 
-def _stream(milliseconds: int) -> str:
-    late = milliseconds >= _STALE_STREAM_MS
-    return _live(f"{age(milliseconds)}{' stale' if late else ''}", "warn" if late else "")
+def _stream(stream: Stream) -> str:
+    if not stream.up:
+        return _live("down", "down")
+    late = stream.age_ms >= _STALE_STREAM_MS
+    return _live(f"{age(stream.age_ms)}{' stale' if late else ''}", "warn" if late else "")
 
 
 def _times(now_ms: int, market_ms: int) -> str:

@@ -56,14 +56,16 @@ def a_dashboard(home, cwd):
     with running(str(act), "dashboard", "--port", "0", "--home", str(home), cwd=cwd) as (line, process):
         url = json.loads(line)["dashboard"]
         _await_health(url)
-        yield url, process
+        yield url
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     feed = (sys.executable, str(FEED), str(home), "--tick", "0.25", "--ahead", "420")
-    with running(*feed) as (_, feeding), a_dashboard(home, tmp_path_factory.mktemp("elsewhere")) as (url, _):
+    with running(*feed) as (_, feeding), a_dashboard(home, tmp_path_factory.mktemp("elsewhere")) as url:
         yield home, url, feeding
 
 
@@ -167,21 +169,6 @@ def test_a_dead_bot_is_called_dead_and_its_numbers_are_grey(visit, stage):
     finally:
         feeding.send_signal(signal.SIGCONT)
     page.close()
-
-
-def test_a_home_without_a_bot_speaks_in_words(browser, tmp_path):
-    home = tmp_path / "empty"
-    home.mkdir()
-    with a_dashboard(home, tmp_path) as (url, process):
-        context = browser.new_context()
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(url)
-        page.get_by_text("the bot has not been started here").first.wait_for()
-        assert page.locator("[data-testid=stException]").count() == 0
-        context.close()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
 
 
 def test_a_taken_port_is_a_one_line_error(stage, tmp_path):

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dashboard.heartbeat import Pulse, read, stream_ages
+from dashboard.heartbeat import Pulse, Stream, read, streams
 
 WRITTEN_MS = 1_748_000_096_000
 
@@ -50,7 +50,7 @@ def test_a_missing_or_broken_file_is_no_sign_of_life(tmp_path, content):
 
 def test_stream_ages_are_read_and_unknown_ones_left_out(tmp_path):
     sign = read(a_heartbeat_file(tmp_path), WRITTEN_MS)
-    assert stream_ages(sign.beat) == {"market": 120}
+    assert streams(sign.beat) == {"market": Stream(120, up=True)}
 
 
 def test_unknown_fields_do_not_disturb(tmp_path):

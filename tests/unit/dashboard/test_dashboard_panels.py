@@ -54,6 +54,10 @@ def test_an_old_stream_is_called_stale():
     assert "12 s stale" in header(a_sign(streams={"market": {"age_ms": 12_000}}), NOW_MS, NOW_MS)
 
 
+def test_a_lost_stream_is_called_down():
+    assert ">down<" in header(a_sign(streams={"user": {"age_ms": 10, "up": False}}), NOW_MS, NOW_MS)
+
+
 def test_market_time_is_shown_beside_the_wall_clock_when_they_differ():
     markup = header(a_sign(), NOW_MS, NOW_MS - 86_400_000)
     assert "2025-05-22 11:34:56" in markup
