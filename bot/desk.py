@@ -226,10 +226,16 @@ def orders(argv: list[str]) -> int:
     return 0
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
 def _listed(name: str, purpose: str, argv: list[str], read: Any) -> tuple[Sequence[Any], bool]:
     parser = _parser(name, purpose, f"act {name} --symbol BTCUSDT --limit 20")
     parser.add_argument("--symbol", default="", help="only this one")
-    parser.add_argument("--limit", type=int, default=50, help="how many (default %(default)s)")
+    parser.add_argument("--limit", type=_count, default=50, metavar="NUMBER", help="how many (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(argv)
     return read(_Desk(options).queries(), options.limit, options.symbol.upper()), options.json

@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from decimal import DefaultContext, FloatOperation, localcontext
+from decimal import Decimal, DefaultContext, FloatOperation, localcontext
 from pathlib import Path
 
 import pytest
 
 from bot import cli
+from support.fed_home import Feed
 
 TOML = "[symbols.BTCUSDT]\n"
 READING = ("status", "trades", "decisions", "orders", "ledger")
@@ -458,3 +459,83 @@ def test_nothing_is_printed_in_colour(home):
         arguments = [*command, "--home", str(home)] if command == ["status"] else command
         run = process(*arguments, FORCE_COLOR="1", TERM="xterm-256color")
         assert b"\x1b[" not in run.stdout + run.stderr
+
+
+# books with something in them
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    """A home in which positions, orders and completed trades stand."""
+    home = tmp_path_factory.mktemp("busy")
+    (home / "act.toml").write_text(TOML)
+    feed = Feed(home)
+    feed.warm_up()
+    for _ in range(300):
+        feed.advance()
+    feed.store.commit(feed.working_order(feed.symbols[2]))
+    feed.beat()
+    feed.store.close()
+    return home
+
+
+def listed(act, command, home):
+    code, out, err = act(command, "--json", "--home", home)
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def test_status_shows_each_position_with_its_stop_and_each_open_order(act, busy):
+    told = listed(act, "status", busy)
+    assert told["positions"]
+    assert told["orders"]
+    _, out, _ = act("status", "--home", busy)
+    for position in told["positions"]:
+        side = "LONG" if Decimal(position["quantity"]) > 0 else "SHORT"
+        (line,) = [line for line in out.splitlines() if re.match(rf"{position['symbol']} +{side} ", line)]
+        assert f" {position['stop_price']} " in line
+    assert all(order["client_order_id"] in out for order in told["orders"])
+
+
+@pytest.mark.parametrize("command", ["trades", "decisions", "orders"])
+def test_lists_are_tables_with_one_line_for_each_row(act, busy, command):
+    rows = listed(act, f"{command} --limit 7", busy)
+    _, out, _ = act(f"{command} --limit 7", "--home", busy)
+    assert len(rows) == 7
+    assert len(out.splitlines()) == 8
+    assert len({len(line) for line in out.splitlines()}) < 8, "columns are lined up"
+
+
+@pytest.mark.parametrize("command", ["trades", "decisions", "orders"])
+def test_lists_can_be_narrowed_to_a_symbol(act, busy, command):
+    rows = listed(act, f"{command} --symbol btcusdt", busy)
+    assert {row["symbol"] for row in rows} == {"BTCUSDT"}
+
+
+@pytest.mark.parametrize("command", ["trades", "decisions", "orders"])
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_a_limit_that_makes_no_sense_is_wrong_usage(act, busy, command, limit):
+    code, out, err = act(f"{command} --limit {limit}", "--home", busy)
+    assert (code, out) == (cli.USAGE, "")
+    assert "--limit" in err
+
+
+def test_why_tells_the_chain_from_the_decision_to_the_fill(act, busy):
+    order = next(row for row in listed(act, "orders", busy) if row["intent_id"] and row["state"] == "filled")
+    _, out, _ = act("why", order["client_order_id"], "--home", busy)
+    labels = [line.split()[0] for line in out.splitlines()]
+    assert labels[0] == "decision"
+    assert labels.index("intent") < labels.index("attempt") < labels.index("fill")
+    assert act("why", order["report"]["order_id"], "--home", busy)[1] == out
+
+
+def test_why_for_machines_is_the_whole_chain(act, busy):
+    order = listed(act, "orders --limit 1", busy)[0]
+    chain = listed(act, f"why {order['client_order_id']}", busy)
+    assert chain["order"] == order
+
+
+def test_the_ledger_of_books_in_use_can_be_read_while_they_are_written(act, busy):
+    code, out, _ = act("ledger", "--home", busy)
+    assert code == 0
+    assert json.loads(out)["fills"]
