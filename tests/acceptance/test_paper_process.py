@@ -8,6 +8,7 @@ import pytest
 
 from support.processes import Stage, act, start
 
+PUBLIC = {"/fapi/v1/time", "/fapi/v1/exchangeInfo", "/fapi/v1/klines", "/fapi/v1/fundingRate"}
 NO_KEYS = {"ACT_BINANCE_API_KEY": "", "ACT_BINANCE_API_SECRET": ""}
 
 
@@ -75,7 +76,8 @@ def test_paper_trades_on_public_prices_and_its_account_survives_a_kill(stage):
 
     theirs = json.loads(stage.control("/ledger"))
     assert (theirs["orders"], theirs["algo_orders"], theirs["fills"]) == ([], [], [])
-    asked = [entry for entry in stage.journal() if entry.get("path")]
-    assert asked
-    assert not [entry for entry in asked if "signature" in json.dumps(entry)]
-    assert not [entry for entry in asked if entry["path"].startswith(("/private", "/ws-fapi"))]
+    journal = stage.journal()
+    assert "/fapi/v1/klines" in {entry["path"] for entry in journal if entry["kind"] == "rest"} <= PUBLIC
+    assert not [entry for entry in journal if entry["kind"] == "rest" and "timestamp" in entry["params"]]
+    assert {entry["route"] for entry in journal if entry["kind"] == "connect"} == {"market", "public"}
+    assert not [entry for entry in journal if entry["kind"] == "wsapi"]
