@@ -25,7 +25,7 @@ REPORT = OrderReport(
     executed_quantity=Decimal("0.004"),
     updated_ms=AT,
 )
-ORDER = OrderRow("BTCUSDT", "a1-1", "i1", 1, OrderState.PARTIALLY_FILLED, REPORT, 0, AT, AT)
+ORDER = OrderRow("BTCUSDT", "a1-1", "i1", 1, OrderState.RESTING, REPORT, 0, AT, AT)
 INTENT = Intent(
     intent_id="i1",
     symbol="BTCUSDT",
@@ -113,9 +113,9 @@ TRADE = TradeRow(
     exit_ms=AT,
     exit_price=Decimal(64300),
     fees=Decimal("0.1"),
-    funding=Decimal("-0.01"),
+    funding=Decimal(-1),
     pnl=Decimal("0.25"),
-    exit_reason="signal",
+    exit_reason="stop",
     entry_decision_id="d1",
 )
 
@@ -140,12 +140,10 @@ def test_the_story_runs_from_the_decision_to_the_trade():
         "rules      2 of 2 passed",
         "sizing     notional 1000",
         "intent     2025-11-20 00:53:20  entry: BUY 0.01 BTCUSDT, executed 0.004, open after 2 attempts",
-        "attempt 1  2025-11-20 00:53:20  LIMIT BUY 0.01 BTCUSDT at 64210.5, filled 0.004, order id 7: "
-        "partially_filled (a1-1)",
+        "attempt 1  2025-11-20 00:53:20  LIMIT BUY 0.01 BTCUSDT at 64210.5, filled 0.004, order id 7: resting (a1-1)",
         "stop       2025-11-20 00:53:20  STOP_MARKET SELL BTCUSDT at 63000: resting (s1)",
         "fill       2025-11-20 00:53:20  BUY 0.004 at 64210.5 as maker, fee 0.0513 USDT, realized +1.5",
-        "trade      2025-11-20 00:53:20  LONG 0.004 from 64210.5 to 64300, fees 0.1, funding -0.01, "
-        "result +0.25 (signal)",
+        "trade      2025-11-20 00:53:20  LONG 0.004 from 64210.5 to 64300, fees 0.1, funding -1, result +0.25 (stop)",
     ]
 
 
