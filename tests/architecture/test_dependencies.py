@@ -50,6 +50,8 @@ def top_names(tree: ast.AST):
                 yield from (alias.name.split(".")[0] for alias in node.names)
             case ast.ImportFrom(module=str(module), level=0):
                 yield module.split(".")[0]
+            case ast.Call(func=ast.Attribute(attr="importorskip"), args=[ast.Constant(value=str(module)), *_]):
+                yield module.split(".")[0]
 
 
 def locked() -> dict[str, str]:
