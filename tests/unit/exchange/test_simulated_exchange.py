@@ -1,5 +1,9 @@
 """The simulated venue behind commands and events: every command and every answer."""
 
+import os
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from bot.domain.errors import ConfigurationError
@@ -17,6 +21,10 @@ from bot.domain.events import (
     TransferSeen,
 )
 from bot.domain.order import Side
+from bot.exchange.binance.decode import read_exchange_info
+from bot.exchange.simulated.exchange import SimulatedExchange
+from simulator.market.instruments import builtin_exchange_info
+from simulator.venue.exchange import Exchange as Venue
 from support.paper import (
     BTC,
     START_MS,
@@ -32,6 +40,7 @@ from support.paper import (
     submit,
 )
 
+RECORDED = os.environ.get("ACT_TEST_DATA", "")
 EIGHT_HOURS_MS = 8 * 3_600_000
 
 
@@ -273,6 +282,27 @@ def test_contracts_and_brackets_are_those_of_the_venue():
     assert (instrument.tick_size, instrument.step_size, instrument.min_notional) == (d("0.1"), d("0.001"), d(100))
     first = simulated.brackets([BTC])[0]
     assert (first.symbol, first.leverage, first.maintenance_rate) == (BTC, 125, d("0.004"))
+
+
+def both_readings(info, symbols):
+    simulated = SimulatedExchange(Venue(info, balance=d(10_000), start_ms=START_MS))
+    return simulated.instruments(symbols), read_exchange_info(msgspec.json.encode(info)).instruments(symbols)
+
+
+def test_the_venue_reads_contracts_as_the_other_adapter_does():
+    symbols = (BTC, "ETHUSDT", "SOLUSDT", "SIM07USDT")
+    ours, theirs = both_readings(builtin_exchange_info(symbols), symbols)
+    assert ours == theirs
+
+
+@pytest.mark.skipif(not RECORDED, reason="recorded market data: ACT_TEST_DATA is not set")
+def test_the_venue_reads_recorded_contracts_as_the_other_adapter_does():
+    path = Path(RECORDED) / "rest" / "fapi_v1_exchangeInfo_mainnet_2025-08-07_25symbols.json"
+    info = msgspec.json.decode(path.read_bytes())
+    symbols = tuple(entry["symbol"] for entry in info["symbols"])
+    ours, theirs = both_readings(info, symbols)
+    assert len(symbols) == 25
+    assert ours == theirs
 
 
 def test_an_unknown_symbol_is_named():
