@@ -1,8 +1,10 @@
 """Laws that hold whatever happens in whatever order: lost answers, doubled and shuffled events, races, people."""
 
+import random
 from collections import Counter
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -26,6 +28,7 @@ from bot.domain.events import (
     OrderProvenAbsent,
     OrderRefused,
     OrderUpdated,
+    PersonAsked,
     SnapshotTaken,
     StopCancelFailed,
     StopOutcomeUnknown,
@@ -40,9 +43,14 @@ from bot.trading.strategy import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
 from support.core_bench import BTC, Bench, an_instrument
 
 LIVE = {"NEW", "PARTIALLY_FILLED"}
-PRICES = st.sampled_from(["98.7", "99.5", "100", "100.4", "101.3"]).map(Decimal)
-REFUSALS = st.sampled_from([0, -1008, -1111, -2019, -5022, -9999])
-STOP_REFUSALS = st.sampled_from([0, -1008, -2021, -4014, -4045])
+PICKS = st.integers(0, 1_000)
+PRICES = ["98.7", "99.5", "100", "100.4", "101.3"]
+QUANTITIES = ["0.7", "3", "100"]
+FATES = ["well", "well", "well", "lost", "never", "refused"]
+FLAGS = [0, ENTER_LONG, ENTER_SHORT, EXIT_LONG | EXIT_SHORT]
+WAITS = [1, 1_000, 10_000, 21_000]
+REFUSALS = [0, -1008, -1111, -2019, -5022, -9999]
+STOP_REFUSALS = [0, -1008, -2021, -4014, -4045]
 
 
 class Market(RuleBasedStateMachine):
@@ -72,19 +80,19 @@ class Market(RuleBasedStateMachine):
 
     # What happens to the core
 
-    @rule(flags=st.sampled_from([0, ENTER_LONG, ENTER_SHORT, EXIT_LONG | EXIT_SHORT, 15]), price=PRICES)
+    @rule(flags=st.sampled_from(FLAGS), price=st.sampled_from(PRICES))
     def candle(self, flags, price):
         self.wait(60_000 - self.bench.now % 60_000 - 1)
         self.put(self.bench.candle(flags, price))
 
-    @rule(ms=st.sampled_from([1, 1_000, 10_000, 21_000]))
+    @rule(ms=st.sampled_from(WAITS))
     def wait(self, ms):
         self.put(self.bench.wait(ms))
 
     @precondition(lambda self: self.stream)
-    @rule(data=st.data(), twice=st.booleans())
-    def deliver(self, data, twice):
-        event = self.stream.pop(data.draw(st.integers(0, len(self.stream) - 1)))
+    @rule(pick=PICKS, twice=st.booleans())
+    def deliver(self, pick, twice):
+        event = self.stream.pop(pick % len(self.stream))
         self.hear(event)
         if twice:
             before = self.bench.frozen()
@@ -92,14 +100,14 @@ class Market(RuleBasedStateMachine):
             assert self.bench.frozen() == before
 
     @precondition(lambda self: self.answers)
-    @rule(data=st.data())
-    def answer(self, data):
-        self.hear(self.answers.pop(data.draw(st.integers(0, len(self.answers) - 1))))
+    @rule(pick=PICKS)
+    def answer(self, pick):
+        self.hear(self.answers.pop(pick % len(self.answers)))
 
     @precondition(lambda self: self.stream)
-    @rule(data=st.data())
-    def lose(self, data):
-        self.stream.pop(data.draw(st.integers(0, len(self.stream) - 1)))
+    @rule(pick=PICKS)
+    def lose(self, pick):
+        self.stream.pop(pick % len(self.stream))
 
     @rule()
     def recover(self):
@@ -126,18 +134,18 @@ class Market(RuleBasedStateMachine):
     # What happens at the exchange
 
     @precondition(lambda self: self.wire)
-    @rule(data=st.data(), fate=st.sampled_from(["well", "well", "well", "lost", "never", "refused"]))
-    def arrive(self, data, fate):
-        command = self.wire.pop(data.draw(st.integers(0, len(self.wire) - 1)))
-        code = data.draw(STOP_REFUSALS if isinstance(command, PlaceStop) else REFUSALS)
-        self.take(command, fate, code)
+    @rule(pick=PICKS, fate=st.sampled_from(FATES))
+    def arrive(self, pick, fate):
+        command = self.wire.pop(pick % len(self.wire))
+        codes = STOP_REFUSALS if isinstance(command, PlaceStop) else REFUSALS
+        self.take(command, fate, codes[pick % len(codes)])
 
-    @rule(data=st.data(), price=PRICES, quantity=st.sampled_from(["0.7", "3", "100"]))
-    def execute(self, data, price, quantity):
+    @rule(pick=PICKS, price=st.sampled_from(PRICES), quantity=st.sampled_from(QUANTITIES))
+    def execute(self, pick, price, quantity):
         live = [key for key, each in self.exchange.orders.items() if each.report.status in LIVE and self.can_fill(each)]
         if live:
-            key = data.draw(st.sampled_from(live))
-            self.stream.append(self.exchange.execute(key, self.bench.now, Decimal(quantity), price))
+            now = self.bench.now
+            self.stream.append(self.exchange.execute(live[pick % len(live)], now, Decimal(quantity), Decimal(price)))
 
     @rule()
     def stop_fires(self):
@@ -154,6 +162,16 @@ class Market(RuleBasedStateMachine):
         key = f"web_{self.hands}"
         self.stream.append(self.exchange.by_hand(side, Decimal(quantity), self.bench.now, key))
         self.stream.append(self.exchange.execute(key, self.bench.now))
+
+    @rule()
+    def person_resumes(self):
+        self.hands += 1
+        self.hear(PersonAsked(self.bench.now, f"r{self.hands}", "ann", "resume", {}))
+
+    @rule()
+    def person_flattens(self):
+        self.hands += 1
+        self.hear(PersonAsked(self.bench.now, f"r{self.hands}", "ann", "flatten", {}))
 
     @rule()
     def person_takes_stops_away(self):
@@ -321,3 +339,45 @@ Market.TestCase.settings = settings(
     max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWhateverHappens = Market.TestCase
+
+
+def a_long_run(seed, steps=400):
+    """Drive the market by chance, denser than a search for the smallest failure would."""
+    chance = random.Random(seed)
+    market = Market()
+    market.begin(chance.choice(["limit", "post_only", "market"]), chance.choice(["cross", "cancel"]))
+    well = chance.choice([0.05, 0.3, 0.8])
+    acts = [
+        (3, lambda: market.candle(chance.choice(FLAGS), chance.choice(PRICES))),
+        (3, lambda: market.wait(chance.choice(WAITS))),
+        (6, lambda: market.execute(pick(), chance.choice(PRICES), chance.choice(QUANTITIES))),
+        (0.5, lambda: market.recover()),
+        (0.2, lambda: market.restart()),
+        (0.3, lambda: market.stop_fires()),
+        (0.2, lambda: market.person_trades(chance.choice(list(Side)), chance.choice(["1", "12"]))),
+        (0.1, lambda: market.person_takes_stops_away()),
+        (0.5, lambda: market.person_resumes()),
+        (0.1, lambda: market.person_flattens()),
+        (9, lambda: market.wire and market.arrive(pick(), "well" if chance.random() < well else chance.choice(FATES))),
+        (6, lambda: market.answers and market.answer(pick())),
+        (12, lambda: market.stream and market.deliver(pick() if chance.random() < 0.3 else 0, chance.random() < 0.3)),
+        (0.5, lambda: market.stream and market.lose(pick())),
+    ]
+
+    def pick():
+        return chance.randrange(1_000)
+
+    for _ in range(steps):
+        chance.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()
+        market.books_add_up()
+        market.one_live_attempt_at_most_and_five_in_all()
+        market.every_position_is_protected()
+        market.nothing_due_is_left_undone()
+    market.teardown()
+    return market
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_long_run_of_mishaps_ends_with_equal_books(seed):
+    market = a_long_run(seed)
+    assert market.bench.all(TradeRow)

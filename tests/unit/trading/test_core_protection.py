@@ -583,3 +583,11 @@ def test_a_stop_of_ours_found_without_its_intent_still_counts_as_lost_when_it_go
     stop = bench.enter()
     del bench.state.by_symbol[BTC].intents[stop.request.client_algo_id[5:-2]]
     assert kinds(bench.handle(bench.exchange.algo_word(id_of(stop), "EXPIRED", bench.now + 1))) == [PlaceStop]
+
+
+def test_whoever_else_wants_out_waits_for_the_exit_in_flight():
+    bench = Bench()
+    stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    bench.candle(EXIT_LONG)
+    out = bench.handle(StopRefused(bench.now, BTC, id_of(stop), -2021, "would trigger"))
+    assert of(out, SubmitOrder) == []

@@ -100,3 +100,9 @@ def test_position_is_the_sum_of_fills_and_money_is_conserved(legs):
     spent = sum((Fraction(q) * Fraction(p) for q, p in legs), Fraction(0))
     realized = sum((Fraction(step.expected) for step in steps), Fraction(0))
     assert Fraction(track.side * track.cost) - spent == realized
+
+
+def test_a_close_leaves_no_crumb_of_a_cost_finer_than_eight_decimals():
+    steps = followed(a_fill("0.00001", "0.00012"), a_fill("-0.00001", "0.00012"))
+    assert steps[-1].track.cost == 0
+    assert steps[-1].expected == 0
