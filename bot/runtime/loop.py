@@ -122,6 +122,10 @@ class Shell:
                 case _:
                     self._act([command])
 
+    def write(self, rows: Iterable[Row]) -> None:
+        """Write rows that accompany the run; those a failing database refuses are written when it works again."""
+        self._record([Record(row) for row in rows])
+
     def database_failed(self, why: str) -> None:
         """Close the gate: what cannot be recorded is not begun."""
         _log.error("database.write_failed", why=why)
