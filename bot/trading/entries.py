@@ -21,6 +21,7 @@ from bot.trading.strategy import ENTER_LONG, ENTER_SHORT
 STALE_SIGNAL: Final = "stale_signal"
 EXIT_IN_CANDLE: Final = "exit_in_candle"
 STOP_PENDING: Final = "stop_pending"
+SYMBOL_REFUSED: Final = "symbol_refused"
 PACING: Final = frozenset({GlobalTradeSpacing.reason, SymbolCooldown.reason})
 _TIME_IN_FORCE: Final = {"limit": TimeInForce.GTC, "post_only": TimeInForce.GTX}
 
@@ -148,6 +149,8 @@ def _untimely(state: State, symbol: SymbolState, candle: Candle) -> Refusal | No
         return Refusal(STALE_SIGNAL, f"the candle closed {late_ms} ms ago", candle.close_time + MINUTE_MS)
     if symbol.last_reduced_ms >= candle.open_time:
         return Refusal(EXIT_IN_CANDLE, "an exit or stop filled during this candle", candle.close_time + MINUTE_MS)
+    if state.now_ms < symbol.refused_until_ms:
+        return Refusal(SYMBOL_REFUSED, "the exchange takes no such order on it now", symbol.refused_until_ms)
     if symbol.intents:
         return Refusal(STOP_PENDING, "the stop of the last position is not yet proven ended")
     return None

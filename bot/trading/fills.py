@@ -169,6 +169,7 @@ def _close(state: State, symbol: SymbolState, trip: Trip, *, news: bool) -> None
     symbol.last_trade = trade
     symbol.last_exit_order_id = trip.exit_order_id
     symbol.stop_basis = ZERO
+    audit.close_incident(state, "dust", symbol.symbol)
     state.record(trade)
     if news:
         state.record_all(state.risk.trip_ended(symbol.symbol, trade.pnl, state.now_ms))

@@ -30,6 +30,7 @@ _KEPT_ORDERS: Final = 128
 _FILLS_LATE_MS: Final = 10_000
 _MOST_ASKED: Final = 5
 _CANCEL_PAUSE_MS: Final = 1_000
+_REFUSED_PAUSE_MS: Final = 60_000
 _LIVE_WORDS: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
 _CANCELLABLE: Final = frozenset({OrderState.RESTING, OrderState.PARTIALLY_FILLED})
 ABSENT: Final = "absent"
@@ -126,6 +127,9 @@ def refused(state: State, symbol_name: str, client_order_id: str, code: int, mes
         refresh(state, symbol)
     if what is Policy.RECONCILE:
         state.ask_reconcile(f"refused {code}")
+    if what is Policy.PAUSE:
+        symbol.refused_until_ms = state.now_ms + _REFUSED_PAUSE_MS
+        refresh(state, symbol)
     if what is Policy.HALT:
         audit.halt(state, "symbol_refused", symbol_name, f"{code} {message}")
 

@@ -13,7 +13,8 @@ class Policy(StrEnum):
     DROP = "drop"  # this order cannot succeed as it is: give the intent up
     RECONCILE = "reconcile"  # we are wrong about account or position: give up and read them again
     LOOK_UP = "look_up"  # an order of this id is open: ours, so find out about it
-    HALT = "halt"  # the symbol does not trade: give up and halt it
+    PAUSE = "pause"  # the symbol does not take this now: give up and leave it alone for a minute
+    HALT = "halt"  # there is no such symbol: give up and halt it
 
 
 POLICIES: Final[dict[int, Policy]] = {
@@ -45,15 +46,15 @@ POLICIES: Final[dict[int, Policy]] = {
     -4118: Policy.RECONCILE,
     -4116: Policy.LOOK_UP,
     -1121: Policy.HALT,
-    -1122: Policy.HALT,
-    -4000: Policy.HALT,
-    -4105: Policy.HALT,
-    -4106: Policy.HALT,
-    -4107: Policy.HALT,
-    -4140: Policy.HALT,
-    -4141: Policy.HALT,
-    -4400: Policy.HALT,
-    -4401: Policy.HALT,
+    -1122: Policy.PAUSE,
+    -4000: Policy.PAUSE,
+    -4105: Policy.PAUSE,
+    -4106: Policy.PAUSE,
+    -4107: Policy.PAUSE,
+    -4140: Policy.PAUSE,
+    -4141: Policy.PAUSE,
+    -4400: Policy.PAUSE,
+    -4401: Policy.PAUSE,
 }
 WOULD_TRIGGER: Final = frozenset({-2021, -4142})
 

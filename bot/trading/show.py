@@ -24,7 +24,7 @@ _FLAG_WORDS = {
 def watch(state: State) -> Watch:
     """Return what could matter next."""
     symbols = {name: _symbol_watch(state.by_symbol[name]) for name in state.traded}
-    return Watch(converge.deadline_ms(state), symbols)
+    return Watch(converge.deadline_ms(state), symbols, state.risk.wake(state).equity_at_or_below)
 
 
 def view(state: State) -> View:

@@ -49,6 +49,7 @@ class SymbolState:
     verdict: Verdict | None = None
     verdict_ms: int = 0
     volatile_until_ms: int = 0
+    refused_until_ms: int = 0
 
     base: Track = field(default_factory=Track)
     track: Track = field(default_factory=Track)

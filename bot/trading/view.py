@@ -17,10 +17,14 @@ class SymbolWatch:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What could matter next. `deadline_ms` is the market time at which `TimeAdvanced` is due; None = never."""
+    """What could matter next. `deadline_ms` is the market time at which `TimeAdvanced` is due; None = never.
+
+    `equity_at_or_below` is the equity at which a rule would halt the bot; None = no such level.
+    """
 
     deadline_ms: int | None
     symbols: dict[str, SymbolWatch] = field(default_factory=dict)
+    equity_at_or_below: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -543,6 +543,7 @@ def test_the_watch_names_the_flags_that_count_and_the_prices_of_what_rests():
     bench.enter()
     watch = bench.engine.watch().symbols[BTC]
     assert (watch.flags, watch.levels) == (EXIT_LONG, (Decimal(99),))
+    assert bench.engine.watch().equity_at_or_below == 9_500
 
 
 def test_a_fill_older_than_memory_is_asked_about_not_booked_twice():

@@ -344,11 +344,26 @@ def test_missing_margin_gives_the_entry_up_and_reads_the_account_again():
     assert bench.one(Intent).state == "given_up"
 
 
-def test_a_symbol_that_may_not_be_opened_is_halted():
+def test_a_symbol_that_takes_no_orders_now_is_left_alone_for_a_minute():
     bench = Bench()
     order = submitted(bench.candle(ENTER_LONG))
-    bench.handle(OrderRefused(bench.now, BTC, order.request.client_order_id, -4140, "status"))
+    out = bench.handle(OrderRefused(bench.now, BTC, order.request.client_order_id, -4140, "status"))
+    assert out == [RefreshInstruments(BTC)]
     assert bench.one(Intent).state == "given_up"
+    refused_ms = bench.now
+    assert of(bench.candle(ENTER_LONG), SubmitOrder) != []
+    early = Bench()
+    order = submitted(early.candle(ENTER_LONG, late_ms=500))
+    early.handle(OrderRefused(early.now, BTC, order.request.client_order_id, -4140, "status"))
+    assert of(early.candle(ENTER_LONG), SubmitOrder) == []
+    refusal = next(row for row in early.all(Decision) if row.action == "refuse")
+    assert (refusal.reason, refusal.retry_ms) == ("symbol_refused", refused_ms + 500 + 60_000)
+
+
+def test_a_symbol_that_does_not_exist_is_halted():
+    bench = Bench()
+    order = submitted(bench.candle(ENTER_LONG))
+    bench.handle(OrderRefused(bench.now, BTC, order.request.client_order_id, -1121, "Invalid symbol."))
     assert of(bench.candle(ENTER_LONG), SubmitOrder) == []
     assert refused_for(bench) == ["symbol_refused"]
     assert "halt" in bench.alerts()

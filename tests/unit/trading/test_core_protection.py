@@ -413,6 +413,9 @@ def test_dust_is_recorded_and_left_to_the_stop():
     assert of(bench.candle(EXIT_LONG), SubmitOrder) == []
     assert of(bench.candle(EXIT_LONG), SubmitOrder) == []
     assert bench.incidents() == {"dust"}
+    bench.handle(bench.exchange.by_hand(Side.SELL, Decimal(10), bench.now))
+    bench.fill("web_1")
+    assert bench.incidents() == set()
 
 
 def test_an_exit_order_answered_before_its_fills_keeps_the_exit_in_flight_until_they_come():
