@@ -61,7 +61,11 @@ def test_package_init_files_are_empty():
 
 
 @pytest.mark.parametrize(
-    "page", [p.relative_to(ROOT).as_posix() for p in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]]
+    "page",
+    [
+        p.relative_to(ROOT).as_posix()
+        for p in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    ],
 )
 def test_commands_quoted_in_the_documentation_exist(page):
     from bot.cli import COMMANDS
