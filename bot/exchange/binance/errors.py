@@ -56,6 +56,12 @@ class ApiFailure(Exception):  # noqa: N818 - an answer like any other, told apar
         """Judge the failure; what cannot be proven refused is UNKNOWN."""
         return judge(self.http_status, self.code, self.message, sent=self.sent)
 
+    @property
+    def passing(self) -> bool:
+        """Say whether the same read may well succeed a moment later: the exchange stumbled, or was not heard."""
+        stumbled = self.http_status >= 500 or self.http_status in {0, 408}
+        return stumbled and self.sent and not self.retry_after_seconds
+
 
 def judge(http_status: int, code: int, message: str, *, sent: bool = True) -> Verdict:
     """Judge a failure by HTTP status, code and text (facts B.4, B.5)."""

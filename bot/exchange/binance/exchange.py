@@ -185,7 +185,7 @@ class BinanceExchange:
 
     async def _set(self, what: str, send: Send) -> None:
         try:
-            await self._rest.act(send)
+            await self._rest.read(send)
         except ApiFailure as failure:
             if failure.code not in ALREADY_SO:
                 raise domain_error(failure, what) from None

@@ -146,8 +146,12 @@ class OrderLane:
         now = self._clock.monotonic()
         for request_id, pending in list(self._pending.items()):
             age = now - pending.sent_at
-            if age > self._settings.reply_timeout_seconds:
-                self._tell_unknown(pending, f"no answer within {self._settings.reply_timeout_seconds:.0f} s")
+            if age <= self._settings.reply_timeout_seconds:
+                continue
+            self._tell_unknown(pending, f"no answer within {self._settings.reply_timeout_seconds:.0f} s")
+            if self._proven_at < pending.sent_at:
+                self.restart("no answers")
+                return
             if age > _FORGET_AFTER_SECONDS:
                 del self._pending[request_id]
 

@@ -30,6 +30,7 @@ _log = structlog.get_logger()
 
 _ROUTINE_AT_ONCE = 2
 _TIME_SAMPLES = 3
+_PAUSES_SECONDS = (0.25, 0.75)
 _RESIGNED = "signed-below"
 
 type Api = DerivativesTradingUsdsFuturesRestAPI
@@ -133,8 +134,18 @@ class Rest:
         self._routine = asyncio.Semaphore(_ROUTINE_AT_ONCE)
 
     async def read(self, send: Send) -> bytes:
-        """Send a routine read: at most two at once, so that orders always find a free worker. Raises ApiFailure."""
+        """Send what may be sent again: at most two at once, so that orders always find a free worker.
+
+        A passing fault (5xx, no answer) is tried again twice, soon. Raises ApiFailure.
+        """
         async with self._routine:
+            for pause in _PAUSES_SECONDS:
+                try:
+                    return await self._patiently(send, essential=False)
+                except ApiFailure as failure:
+                    if not failure.passing:
+                        raise
+                await self._clock.sleep(pause)
             return await self._patiently(send, essential=False)
 
     async def act(self, send: Send) -> bytes:

@@ -122,6 +122,17 @@ async def test_no_answer_in_time_is_unknown_once_and_a_late_answer_is_still_welc
     assert bench.sink.names() == ["OrderOutcomeUnknown", "OrderUpdated"]
 
 
+async def test_a_lane_that_answers_nothing_is_opened_anew():
+    bench = await Bench().open()
+    restarts = []
+    bench.lane.restart = restarts.append
+    bench.clock.seconds += 1
+    bench.lane.submit(an_order())
+    bench.clock.seconds += 5
+    bench.lane.check()
+    assert restarts == ["no answers"]
+
+
 async def test_a_late_refusal_after_unknown_is_left_to_the_look_up():
     bench = await Bench().open()
     bench.lane.submit(an_order())

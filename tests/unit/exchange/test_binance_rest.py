@@ -137,6 +137,20 @@ async def test_a_post_is_never_sent_twice_by_itself():
     assert len(network.asked) == 1
 
 
+async def test_a_read_is_tried_again_when_the_exchange_stumbles():
+    answers = [(502, b"<html>", {}), (503, {"msg": "Service Unavailable."}, {}), (200, [], {})]
+    network = ScriptedNetwork(lambda asked: answers.pop(0))
+    assert await a_rest(network, TestClock()).read(lambda api: api.current_all_open_orders()) == b"[]"
+    assert len(network.asked) == 3
+
+
+async def test_a_read_that_is_refused_is_not_tried_again():
+    network = answering(400, {"code": -1121, "msg": "Invalid symbol."})
+    with pytest.raises(ApiFailure):
+        await a_rest(network, TestClock()).read(lambda api: api.current_all_open_orders())
+    assert len(network.asked) == 1
+
+
 async def test_a_request_outside_the_time_window_is_measured_and_sent_again():
     def answer(asked):
         if asked.path == "/fapi/v1/time":
