@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Column, ColumnElement, Connection, Subquery, Table, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Subquery, Table, and_, false, func, or_, select
 
 from bot.domain.books import Books, HistoryMark
 from bot.domain.fill import Fill, Funding, Transfer
@@ -49,15 +49,16 @@ def read_books(connection: Connection) -> Books:
     positions = reader.rows(PositionRow, order_by=(_POSITIONS.c.symbol,))
     risk = table_of(RiskStates)
     incidents = table_of(Incidents)
+    orders = reader.rows(
+        OrderRow,
+        _open_or_recent(_ORDERS, _ORDERS.c.order_id, wanted, mark.order_from),
+        order_by=(_ORDERS.c.created_ms, _ORDERS.c.client_order_id),
+    )
     return Books(
         instance=instance_of(connection),
         wallets=reader.wallets(),
         intents=intents,
-        orders=reader.rows(
-            OrderRow,
-            _open_or_recent(_ORDERS, _ORDERS.c.order_id, wanted, mark.order_from),
-            order_by=(_ORDERS.c.created_ms, _ORDERS.c.client_order_id),
-        ),
+        orders=orders,
         algo_orders=reader.rows(
             AlgoOrderRow,
             _open_or_recent(_ALGO_ORDERS, _ALGO_ORDERS.c.algo_id, wanted, mark.algo_from),
@@ -67,7 +68,7 @@ def read_books(connection: Connection) -> Books:
         fills=tuple(fill for position in positions if position.quantity for fill in _fills_of(reader, position)),
         risk=reader.rows(RiskState, order_by=(risk.c.rule, risk.c.symbol)),
         incidents=reader.rows(Incident, incidents.c.closed_ms == 0, order_by=(incidents.c.opened_ms,)),
-        recent_fills=_recent_fills(reader, mark.trade_from),
+        recent_fills=_recent_fills(connection, reader, mark.trade_from, orders),
         recent_funding=reader.rows(Funding, _FUNDING.c.time_ms >= mark.income_from_ms, order_by=(_FUNDING.c.time_ms,)),
         recent_transfers=reader.rows(
             Transfer, _TRANSFERS.c.time_ms >= mark.income_from_ms, order_by=(_TRANSFERS.c.time_ms,)
@@ -116,11 +117,18 @@ def _fills_of(reader: ExactReader, position: PositionRow) -> Iterable[Fill]:
     return reversed(fills)
 
 
-def _recent_fills(reader: ExactReader, trade_from: Mapping[str, int]) -> tuple[Fill, ...]:
-    recent = [(_FILLS.c.symbol == symbol) & (_FILLS.c.trade_id >= lowest) for symbol, lowest in trade_from.items()]
-    if not recent:
-        return ()
-    return reader.rows(Fill, or_(*recent), order_by=(_FILLS.c.symbol, _FILLS.c.trade_id))
+def _recent_fills(
+    connection: Connection, reader: ExactReader, trade_from: Mapping[str, int], orders: Iterable[OrderRow]
+) -> tuple[Fill, ...]:
+    """Return the fills from the mark on, or from the first one of the given orders, which would seem to lack it."""
+    ids: dict[str, list[int]] = {}
+    for row in orders:
+        ids.setdefault(row.symbol, []).append(row.report.order_id)
+    of_orders = [(_FILLS.c.symbol == symbol) & _FILLS.c.order_id.in_(known) for symbol, known in ids.items()]
+    first = select(_FILLS.c.symbol, func.min(_FILLS.c.trade_id)).where(or_(false(), *of_orders))
+    lowest = _smaller(trade_from, dict(connection.execute(first.group_by(_FILLS.c.symbol)).all()))
+    recent = [(_FILLS.c.symbol == symbol) & (_FILLS.c.trade_id >= least) for symbol, least in lowest.items()]
+    return reader.rows(Fill, or_(false(), *recent), order_by=(_FILLS.c.symbol, _FILLS.c.trade_id))
 
 
 def _seen(connection: Connection) -> list[str]:

@@ -14,7 +14,8 @@ class Books(Struct, frozen=True):
     `orders` and `algo_orders` are those not in a final state, plus every one of an open intent; `fills` are those of
     positions that are not flat, in trade id order, from the one that opened the position.
     `recent_*` (and the final ones among the orders) are booked already and lie at or after the `HistoryMark`: history
-    reads them back once more, and then they must change nothing.
+    reads them back once more, and then they must change nothing. `recent_fills` begin earlier, with the first fill of
+    any of `orders`, where that is so.
     """
 
     instance: str

@@ -162,6 +162,21 @@ def test_what_history_reads_again_is_known_as_booked(store):
     assert [each.time_ms for each in books.recent_transfers] == [8 * HOUR_MS]
 
 
+def test_an_order_comes_back_with_all_of_its_fills_however_far_apart_they_lie(store):
+    now = 10 * HOUR_MS
+    store.commit(
+        [
+            an_order(1, state=OrderState.FILLED, quantity=D(2), executed_quantity=D(2), updated_ms=now),
+            a_fill(1, order_id=101, time_ms=now - 2 * HOUR_MS),
+            a_fill(2, order_id=555, time_ms=now - 2 * HOUR_MS),
+            a_fill(3, order_id=101, time_ms=now),
+        ]
+    )
+    books = store.books()
+    assert [row.report.order_id for row in books.orders] == [101]
+    assert [fill.trade_id for fill in books.recent_fills] == [1, 2, 3]
+
+
 def test_an_order_that_is_still_open_holds_the_mark_back(store):
     store.commit(
         [
