@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from bot.domain.account import AccountSettings
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, StopTrading
 from bot.domain.events import CandleWarmedUp
 from bot.domain.market import MINUTE_MS, Candle
 from bot.ports import Clock, Exchange, Store
@@ -39,13 +39,11 @@ async def _set_up_symbol(exchange: Exchange, symbol: str, found: AccountSettings
 
 
 async def first_market_time(shell: Shell, clock: Clock) -> int:
-    """Wait until the market streams have told the market's time; raises ConfigurationError when they stay silent."""
+    """Wait until the market streams have told the market's time; raises StopTrading when they stay silent."""
     waited = 0.0
     while not shell.market_ms():
         if waited > FIRST_DATA_SECONDS:
-            raise ConfigurationError(
-                "the market streams brought no data for 30 s. Check the stream URLs in [endpoints]."
-            )
+            raise StopTrading("the market streams brought no data for 30 s. Check the stream URLs in [endpoints].")
         await clock.sleep(0.02)
         waited += 0.02
     return shell.market_ms()

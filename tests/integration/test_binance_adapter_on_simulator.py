@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.books import HistoryMark
 from bot.domain.commands import CancelOrder, CancelStop, LookUpOrder, PlaceStop, SubmitOrder
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, StopTrading
 from bot.domain.order import OrderRequest, OrderType, Side, StopRequest, TimeInForce
 from bot.exchange.binance.exchange import BinanceExchange
 from bot.exchange.binance.settings import BinanceSettings
@@ -135,7 +135,7 @@ async def test_a_wrong_key_and_a_wrong_url_are_named(simulator):
         dict.fromkeys(("rest", "ws_api", "streams"), "http://127.0.0.1:9"), "key", "secret"
     )
     lost = BinanceExchange(nowhere, SystemClock(), PicowsTransport(), ThreadExecutor())
-    with pytest.raises(ConfigurationError, match="rest URL"):
+    with pytest.raises(StopTrading, match="rest URL"):
         await lost.connect()
 
 

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ActError, ConfigurationError, StopTrading
 from bot.domain.market import MINUTE_MS, Candle, FundingRate
 from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.decode import read_candles, read_exchange_info, read_funding_rates
-from bot.exchange.binance.errors import ApiFailure, told_plainly
+from bot.exchange.binance.errors import ApiFailure, Verdict, domain_error, told_plainly
 from bot.exchange.binance.rest import Rest
 
 _CANDLES_PER_PAGE = 1_500
@@ -14,7 +14,7 @@ _FUNDINGS_PER_PAGE = 1_000
 
 
 class Prices:
-    """Reads public data, a page after another. Raises ConfigurationError and RetryLater."""
+    """Reads public data, a page after another. Raises ConfigurationError and RetryLater, `reach` StopTrading too."""
 
     def __init__(self, rest: Rest, budget: Budget, url: str) -> None:
         self._rest = rest
@@ -22,14 +22,16 @@ class Prices:
         self._url = url
 
     async def reach(self) -> None:
-        """Check that the exchange answers and measure the offset of its clock."""
+        """Check that the exchange answers and measure the offset of its clock.
+
+        Raises StopTrading when nobody answers, which may pass, and ConfigurationError when somebody else does.
+        """
         try:
             await self._rest.measure_time()
-        except (ApiFailure, msgspec.MsgspecError) as error:
-            raise ConfigurationError(
-                f"the exchange cannot be reached at {self._url}: {error}. "
-                "Check the rest URL in [endpoints] and the network."
-            ) from None
+        except ApiFailure as failure:
+            raise self._unreached(failure) from None
+        except msgspec.MsgspecError as error:
+            raise ConfigurationError(self._told(error)) from None
 
     async def exchange_info(self) -> bytes:
         """Read contracts and published limits; the limits are obeyed from then on."""
@@ -64,6 +66,18 @@ class Prices:
                 break
             start_ms = page[-1].at_ms + 1
         return tuple(rows)
+
+    def _unreached(self, failure: ApiFailure) -> ActError:
+        if failure.http_status == 0:
+            return StopTrading(self._told(failure))
+        if failure.verdict is Verdict.LATER or failure.http_status >= 500:
+            return domain_error(failure, "asking the exchange for its time")
+        return ConfigurationError(self._told(failure))
+
+    def _told(self, why: Exception) -> str:
+        return (
+            f"the exchange cannot be reached at {self._url}: {why}. Check the rest URL in [endpoints] and the network."
+        )
 
     async def _candle_page(self, symbol: str, start_ms: int, end_ms: int, limit: int) -> list[Candle]:
         with told_plainly(f"reading candles of {symbol}"):

@@ -8,13 +8,16 @@ from decimal import Decimal
 import pytest
 from Crypto.PublicKey import ECC
 from Crypto.Signature import eddsa
+from requests import ConnectionError as RequestsConnectionError
 from requests import ConnectTimeout, ReadTimeout
 
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, RetryLater, StopTrading
 from bot.domain.order import OrderRequest, OrderType, Side, StopRequest, TimeInForce
+from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.decode import read_order
 from bot.exchange.binance.encode import Signing, order_arguments, order_params, stop_arguments
 from bot.exchange.binance.errors import ApiFailure, Verdict, judge, scrub
+from bot.exchange.binance.prices import Prices
 from bot.exchange.binance.signing import HmacSigner, restamp, signer_for
 from support.clocks import TestClock
 from support.wire import ScriptedNetwork, a_rest, an_algo_row, an_order_answer, settings
@@ -233,6 +236,32 @@ def test_a_market_order_has_neither_price_nor_time_in_force():
     assert "price" not in params
     assert "timeInForce" not in params
     assert params["reduceOnly"] == "true"
+
+
+def reaching(network):
+    clock = TestClock()
+    return Prices(a_rest(network, clock), Budget(clock), "https://fapi.example.com").reach()
+
+
+@pytest.mark.parametrize("failure", [ConnectTimeout(), ReadTimeout(), RequestsConnectionError()])
+async def test_where_nobody_answers_the_start_fails_but_may_be_tried_again(failure):
+    def silence(_):
+        raise failure
+
+    with pytest.raises(StopTrading, match=r"https://fapi\.example\.com.*rest URL in \[endpoints\]"):
+        await reaching(ScriptedNetwork(silence))
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b"<html>"), (200, b"<html>"), (200, {"time": "noon"})])
+async def test_where_somebody_else_answers_a_person_must_correct_the_url(status, body):
+    with pytest.raises(ConfigurationError, match="rest URL"):
+        await reaching(answering(status, body))
+
+
+@pytest.mark.parametrize("status", [429, 503, 500])
+async def test_a_busy_exchange_is_waited_for(status):
+    with pytest.raises(RetryLater):
+        await reaching(answering(status, {}))
 
 
 @pytest.mark.parametrize("url", ["http://fapi.example.com", "ftp://127.0.0.1", "127.0.0.1:80", ""])
