@@ -182,6 +182,9 @@ class Exchange(Protocol):
     async def snapshot(self, symbols: Sequence[str]) -> AccountSnapshot:
         """Read wallets, positions, open orders and open conditional orders."""
 
+    async def was_used(self, symbols: Sequence[str]) -> bool:
+        """Say whether the account has any history of trading, funding or transfers that can still be read."""
+
     async def history(self, mark: HistoryMark) -> list[Event]:
         """Read what happened since the mark: orders, fills, conditional orders, funding, transfers, as events."""
 

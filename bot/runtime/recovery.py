@@ -49,13 +49,17 @@ class Recovery:
         self._wake.set()
 
     async def first(self) -> None:
-        """Recover before anything else is handled; raises what the exchange raises."""
-        fresh = not self._store.books().wallets
-        if not fresh:
+        """Recover before anything else is handled; raises what the exchange raises.
+
+        Books that are opened on an account that was used before begin now: what happened earlier is no part of them.
+        """
+        from_ms = 0
+        if self._store.books().wallets:
             await self._read_history()
-        self._shell.handle(
-            SnapshotTaken(self._shell.market_ms(), await self._exchange.snapshot(self._symbols), first=True)
-        )
+        elif await self._exchange.was_used(self._symbols):
+            from_ms = self._shell.market_ms()
+        snapshot = await self._exchange.snapshot(self._symbols)
+        self._shell.handle(SnapshotTaken(self._shell.market_ms(), snapshot, first=True, from_ms=from_ms))
         self._mark(full=True)
 
     async def run(self, beat: Beat) -> None:

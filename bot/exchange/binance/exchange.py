@@ -123,6 +123,12 @@ class BinanceExchange:
                 open_algo_orders=await self._account.open_algos(watched),
             )
 
+    async def was_used(self, symbols: Sequence[str]) -> bool:
+        """Say whether the account has any income that can still be read: trades, funding and transfers all make some."""
+        del symbols
+        with told_plainly("reading the account's income"):
+            return bool(await self._account.income(1))
+
     async def history(self, mark: HistoryMark) -> list[Event]:
         """Read what happened since the mark, executions first."""
         with told_plainly("reading the account's history"):

@@ -135,6 +135,11 @@ class PaperExchange:
         self._tell_directly()
         return self._venue.snapshot()
 
+    async def was_used(self, symbols: Sequence[str]) -> bool:
+        """Say no: a pretended account begins with its books."""
+        del symbols
+        return False
+
     async def history(self, mark: HistoryMark) -> list[Event]:
         """Return what happened between the books' end and now; later there is nothing that was not told at once."""
         del mark
