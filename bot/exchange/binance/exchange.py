@@ -124,7 +124,7 @@ class BinanceExchange:
             )
 
     async def was_used(self, symbols: Sequence[str]) -> bool:
-        """Say whether the account has any income that can still be read: trades, funding and transfers all make some."""
+        """Say whether any income can still be read: trades, funding and transfers all make some."""
         del symbols
         with told_plainly("reading the account's income"):
             return bool(await self._account.income(1))
