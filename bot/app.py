@@ -33,6 +33,7 @@ from bot.settings import Mode, Settings, home, load, secret
 from bot.trading.engine import Engine
 from bot.trading.limits import CorePlan, SymbolPlan
 from bot.trading.strategy import Strategy
+from database.queries import Queries
 from database.schema import upgrade
 from database.session import act_url, desk_url
 from database.store import SqlStore
@@ -164,7 +165,18 @@ def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, object])
 def _open_store(settings: Settings, folder: Path, clock: SystemClock) -> Store:
     act, desk = database_urls(settings, folder)
     upgrade(act, desk, clock)
+    _refuse_books_of_another_mode(settings, act, desk)
     return SqlStore(act, desk, clock, synchronous=settings.database.synchronous)
+
+
+def _refuse_books_of_another_mode(settings: Settings, act: str, desk: str) -> None:
+    """Keep accounts apart: positions of a pretended account must never get stops at a real one."""
+    latest = Queries(act, desk).config_version()
+    if latest is not None and latest.mode != settings.mode:
+        raise ConfigurationError(
+            f"this home holds the books of {latest.mode}, not of {settings.mode}. "
+            "Give each mode a home of its own: --home DIR or ACT_HOME."
+        )
 
 
 def database_urls(settings: Settings, folder: Path) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from support.processes import Stage, act, start
+from support.processes import KEYS, Stage, act, start
 
 PUBLIC = {"/fapi/v1/time", "/fapi/v1/exchangeInfo", "/fapi/v1/klines", "/fapi/v1/fundingRate"}
 NO_KEYS = {"ACT_BINANCE_API_KEY": "", "ACT_BINANCE_API_SECRET": ""}
@@ -81,3 +81,12 @@ def test_paper_trades_on_public_prices_and_its_account_survives_a_kill(stage):
     assert not [entry for entry in journal if entry["kind"] == "rest" and "timestamp" in entry["params"]]
     assert {entry["route"] for entry in journal if entry["kind"] == "connect"} == {"market", "public"}
     assert not [entry for entry in journal if entry["kind"] == "wsapi"]
+
+
+def test_the_books_of_a_pretended_account_are_refused_by_every_other_mode(stage):
+    stage.start_bot()
+    stage.kill_bot()
+    run = act("run", "--demo", home=stage.home, env=KEYS)
+    assert run.returncode == 78
+    assert "this home holds the books of paper, not of demo" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
