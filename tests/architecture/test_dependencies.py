@@ -15,7 +15,7 @@ NOT_IMPORTED = {
     "pandas-ta",  # the toolbox of strategies that work on tables, and an oracle in our tests
     "numpy",  # pinned because of pandas-ta
     "editables", "hatchling", "import-linter", "mypy", "pre-commit", "ruff",
-    "pytest-asyncio", "pytest-cov", "pytest-randomly", "pytest-timeout",
+    "pytest-asyncio", "pytest-cov", "pytest-randomly", "pytest-timeout", "pytest-xdist",
 }  # fmt: skip
 DISTRIBUTIONS = packages_distributions()
 
