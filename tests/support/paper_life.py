@@ -11,11 +11,10 @@ from bot.runtime.recovery import Recovery
 from bot.runtime.startup import set_up_account
 from bot.trading.engine import Engine
 from database import ledger
-from database.schema import upgrade
-from database.session import act_url, desk_url
-from database.store import SqlStore
+from database.session import act_url
 from support.clocks import TestClock
 from support.core_bench import Says, a_plan
+from support.database_rows import a_store
 from support.paper import ACCOUNT, BTC, ScriptedMarket
 
 
@@ -52,11 +51,9 @@ class Life:
 
     def __init__(self, home, market=None, *, dies_after=None, acts=True, **plan):
         self.market = market or ScriptedMarket()
-        self._urls = act_url(home), desk_url(home)
+        self._home = home
         self._clock = TestClock()
-        home.mkdir(exist_ok=True)
-        upgrade(*self._urls, self._clock)
-        self._store = SqlStore(*self._urls, self._clock)
+        self._store = a_store(home)
         self.store = MortalStore(self._store, dies_after, acts=acts)
         self.plan = a_plan(mode="paper", **plan)
 
@@ -106,7 +103,7 @@ class Life:
 
     def books(self):
         """What `act ledger` shows."""
-        return json.loads(ledger.canonical(self._urls[0]))
+        return json.loads(ledger.canonical(act_url(self._home)))
 
     async def settings(self) -> AccountSettings:
         return await self.exchange.account_settings((BTC,))
