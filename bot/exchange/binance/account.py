@@ -33,103 +33,100 @@ class Account:
 
     async def wallets(self) -> dict[str, Decimal]:
         """Read the wallet balance of each asset."""
-        return read_wallets(await self._rest.read(lambda api: api.futures_account_balance_v3(recv_window=self._window)))
+        window = self._window
+        return await self._rest.read(lambda api: api.futures_account_balance_v3(recv_window=window), read_wallets)
 
     async def positions(self) -> tuple[tuple[ReportedPosition, ...], frozenset[str]]:
         """Read every position that is not flat, and every symbol with a position or an open order."""
-        return read_positions(await self._rest.read(lambda api: api.position_information_v3(recv_window=self._window)))
+        window = self._window
+        return await self._rest.read(lambda api: api.position_information_v3(recv_window=window), read_positions)
 
     async def open_orders(self, symbols: Collection[str]) -> tuple[OrderReport, ...]:
         """Read the open orders of some symbols; of all, where that weighs less."""
         found: list[OrderReport] = []
         for symbol in _asked_for(symbols):
-            found += read_orders(await self._rest.read(partial(self._open_orders, symbol)))
+            found += await self._rest.read(partial(self._open_orders, symbol), read_orders)
         return tuple(found)
 
     async def open_algos(self, symbols: Collection[str]) -> tuple[AlgoReport, ...]:
         """Read the open conditional orders of some symbols; of all, where that weighs less."""
         found: list[AlgoReport] = []
         for symbol in _asked_for(symbols):
-            found += read_algos(await self._rest.read(partial(self._open_algos, symbol)))
+            found += await self._rest.read(partial(self._open_algos, symbol), read_algos)
         return tuple(found)
-
-    def _open_orders(self, symbol: str | None, api: Api) -> object:
-        return api.current_all_open_orders(symbol=symbol, recv_window=self._window)
-
-    def _open_algos(self, symbol: str | None, api: Api) -> object:
-        return api.current_all_algo_open_orders(symbol=symbol, recv_window=self._window)
 
     async def order(self, symbol: str, client_order_id: str) -> OrderReport:
         """Look an order up by our id."""
-        return read_order(
-            await self._rest.act(
-                lambda api: api.query_order(symbol, orig_client_order_id=client_order_id, recv_window=self._window)
-            )
+        window = self._window
+        return await self._rest.act(
+            lambda api: api.query_order(symbol, orig_client_order_id=client_order_id, recv_window=window), read_order
         )
 
     async def order_by_id(self, symbol: str, order_id: int) -> OrderReport:
         """Look an order up by the exchange's id."""
-        return read_order(
-            await self._rest.act(lambda api: api.query_order(symbol, order_id=order_id, recv_window=self._window))
+        window = self._window
+        return await self._rest.act(
+            lambda api: api.query_order(symbol, order_id=order_id, recv_window=window), read_order
         )
 
     async def algo(self, client_algo_id: str) -> AlgoReport:
         """Look a conditional order up by our id."""
-        return read_algo(
-            await self._rest.act(
-                lambda api: api.query_algo_order(client_algo_id=client_algo_id, recv_window=self._window)
-            )
+        window = self._window
+        return await self._rest.act(
+            lambda api: api.query_algo_order(client_algo_id=client_algo_id, recv_window=window), read_algo
         )
 
     async def fills_of(self, symbol: str, order_id: int) -> tuple[Fill, ...]:
         """Read the executions of one order."""
-        return read_fills(
-            await self._rest.act(
-                lambda api: api.account_trade_list(symbol, order_id=order_id, limit=PAGE, recv_window=self._window)
-            )
+        window = self._window
+        return await self._rest.act(
+            lambda api: api.account_trade_list(symbol, order_id=order_id, limit=PAGE, recv_window=window), read_fills
         )
 
     async def fills(self, symbol: str, *, from_id: int | None = None, start_ms: int | None = None) -> tuple[Fill, ...]:
         """Read a page of executions, ascending, from an id on or within seven days of a start."""
-        return read_fills(
-            await self._rest.read(
-                lambda api: api.account_trade_list(
-                    symbol, from_id=from_id, start_time=start_ms, limit=PAGE, recv_window=self._window
-                )
-            )
+        window = self._window
+        return await self._rest.read(
+            lambda api: api.account_trade_list(
+                symbol, from_id=from_id, start_time=start_ms, limit=PAGE, recv_window=window
+            ),
+            read_fills,
         )
 
     async def orders(
         self, symbol: str, *, from_id: int | None = None, start_ms: int | None = None
     ) -> tuple[OrderReport, ...]:
         """Read a page of all orders, ascending, from an id on or within seven days of a start."""
-        return read_orders(
-            await self._rest.read(
-                lambda api: api.all_orders(
-                    symbol, order_id=from_id, start_time=start_ms, limit=PAGE, recv_window=self._window
-                )
-            )
+        window = self._window
+        return await self._rest.read(
+            lambda api: api.all_orders(symbol, order_id=from_id, start_time=start_ms, limit=PAGE, recv_window=window),
+            read_orders,
         )
 
     async def algos(
         self, symbol: str, *, from_id: int | None = None, start_ms: int | None = None
     ) -> tuple[AlgoReport, ...]:
         """Read a page of all conditional orders, ascending, from an id on or within seven days of a start."""
-        return read_algos(
-            await self._rest.read(
-                lambda api: api.query_all_algo_orders(
-                    symbol, algo_id=from_id, start_time=start_ms, limit=PAGE, recv_window=self._window
-                )
-            )
+        window = self._window
+        return await self._rest.read(
+            lambda api: api.query_all_algo_orders(
+                symbol, algo_id=from_id, start_time=start_ms, limit=PAGE, recv_window=window
+            ),
+            read_algos,
         )
 
     async def income(self, start_ms: int) -> Sequence[Income]:
         """Read a page of income of every kind and symbol, ascending."""
-        return read_income(
-            await self._rest.read(
-                lambda api: api.get_income_history(start_time=start_ms, limit=PAGE, recv_window=self._window)
-            )
+        window = self._window
+        return await self._rest.read(
+            lambda api: api.get_income_history(start_time=start_ms, limit=PAGE, recv_window=window), read_income
         )
+
+    def _open_orders(self, symbol: str | None, api: Api) -> object:
+        return api.current_all_open_orders(symbol=symbol, recv_window=self._window)
+
+    def _open_algos(self, symbol: str | None, api: Api) -> object:
+        return api.current_all_algo_open_orders(symbol=symbol, recv_window=self._window)
 
 
 def _asked_for(symbols: Collection[str]) -> Collection[str | None]:

@@ -14,9 +14,11 @@ from bot.domain.instrument import Instrument
 from bot.domain.market import MINUTE_MS, Candle, FundingRate
 from bot.domain.money import ZERO
 from bot.domain.order import AlgoReport, OrderReport, Side
+from bot.exchange.binance.exact import exact
 
 SECOND_MS = 1_000
 FUNDING_KINDS = frozenset({"FUNDING_FEE", "SPECIAL_FUNDING_FEE"})
+UNREADABLE = (msgspec.MsgspecError, ArithmeticError, ValueError)
 _TRADING_KINDS = frozenset({"COMMISSION", "REALIZED_PNL"})
 _QUIET_REASONS = frozenset({"ORDER", "MARGIN_TRANSFER", "MARGIN_TYPE_CHANGE"})
 _DEPOSITS = frozenset({"DEPOSIT", "WITHDRAW"})
@@ -68,9 +70,9 @@ class _Order(
             side=self.side,
             type=self.type,
             time_in_force=self.time_in_force,
-            quantity=Decimal(self.quantity),
-            price=Decimal(self.price),
-            executed_quantity=Decimal(self.executed),
+            quantity=exact(self.quantity),
+            price=exact(self.price),
+            executed_quantity=exact(self.executed),
             updated_ms=self.updated_ms,
             reduce_only=self.reduce_only,
             close_position=self.close_position,
@@ -171,12 +173,12 @@ class _Trade(
             order_id=self.order_id,
             time_ms=self.time,
             side=self.side,
-            price=Decimal(self.price),
-            quantity=Decimal(self.quantity),
+            price=exact(self.price),
+            quantity=exact(self.quantity),
             maker=self.maker,
-            commission=Decimal(self.commission),
+            commission=exact(self.commission),
             commission_asset=self.commission_asset,
-            realized_pnl=Decimal(self.realized_pnl),
+            realized_pnl=exact(self.realized_pnl),
             position_side=self.position_side,
         )
 
@@ -280,18 +282,18 @@ class _Symbol(
             base_asset=self.base_asset,
             quote_asset=self.quote_asset,
             margin_asset=self.margin_asset,
-            tick_size=Decimal(price.tick),
-            min_price=Decimal(price.min_price),
-            max_price=Decimal(price.max_price),
-            step_size=Decimal(lot.step),
-            min_quantity=Decimal(lot.min_quantity),
-            max_quantity=Decimal(lot.max_quantity),
-            market_step_size=Decimal(market.step),
-            market_min_quantity=Decimal(market.min_quantity),
-            market_max_quantity=Decimal(market.max_quantity),
-            min_notional=Decimal(found.get("MIN_NOTIONAL", _NO_FILTER).notional),
-            percent_up=Decimal(percent.up),
-            percent_down=Decimal(percent.down),
+            tick_size=exact(price.tick),
+            min_price=exact(price.min_price),
+            max_price=exact(price.max_price),
+            step_size=exact(lot.step),
+            min_quantity=exact(lot.min_quantity),
+            max_quantity=exact(lot.max_quantity),
+            market_step_size=exact(market.step),
+            market_min_quantity=exact(market.min_quantity),
+            market_max_quantity=exact(market.max_quantity),
+            min_notional=exact(found.get("MIN_NOTIONAL", _NO_FILTER).notional),
+            percent_up=exact(percent.up),
+            percent_down=exact(percent.down),
             max_orders=found.get("MAX_NUM_ORDERS", _NO_FILTER).limit,
         )
 
@@ -331,18 +333,22 @@ class _Brackets(Struct, frozen=True):
     brackets: list[_Bracket]
 
 
-class _AccountConfig(
+class AccountConfig(
     Struct,
     frozen=True,
     gc=False,
     rename={"can_trade": "canTrade", "hedge_mode": "dualSidePosition", "multi_assets": "multiAssetsMargin"},
 ):
+    """What is set for the whole account."""
+
     can_trade: bool
     hedge_mode: bool
     multi_assets: bool
 
 
-class _SymbolConfig(Struct, frozen=True, gc=False, rename={"margin_type": "marginType"}):
+class SymbolConfig(Struct, frozen=True, gc=False, rename={"margin_type": "marginType"}):
+    """What is set for one symbol."""
+
     symbol: str
     margin_type: str
     leverage: int
@@ -405,8 +411,8 @@ _balances = Decoder(list[_Balance])
 _positions = Decoder(list[_Position])
 _info = Decoder(ExchangeInfo)
 _brackets = Decoder(list[_Brackets] | _Brackets)
-_account = Decoder(_AccountConfig)
-_symbol_configs = Decoder(list[_SymbolConfig])
+_account = Decoder(AccountConfig)
+_symbol_configs = Decoder(list[SymbolConfig])
 _funding_rates = Decoder(list[_FundingRate])
 _listen_key = Decoder(_ListenKey)
 _time = Decoder(_Time)
@@ -447,7 +453,7 @@ def read_income(body: bytes) -> list[Income]:
 
 def read_wallets(body: bytes) -> dict[str, Decimal]:
     """Decode v3/balance to the wallet balance of each asset, zeros left out."""
-    balances = {row.asset: Decimal(row.balance) for row in _balances.decode(body)}
+    balances = {row.asset: exact(row.balance) for row in _balances.decode(body)}
     return {asset: balance for asset, balance in balances.items() if balance}
 
 
@@ -455,9 +461,9 @@ def read_positions(body: bytes) -> tuple[tuple[ReportedPosition, ...], frozenset
     """Decode v3/positionRisk: what is not flat, and every symbol it names, those with nothing but orders too."""
     rows = _positions.decode(body)
     positions = tuple(
-        ReportedPosition(row.symbol, Decimal(row.quantity), Decimal(row.entry_price), row.position_side)
+        ReportedPosition(row.symbol, exact(row.quantity), exact(row.entry_price), row.position_side)
         for row in rows
-        if Decimal(row.quantity)
+        if exact(row.quantity)
     )
     return positions, frozenset(row.symbol for row in rows)
 
@@ -478,24 +484,35 @@ def read_brackets(body: bytes) -> tuple[LeverageBracket, ...]:
     )
 
 
-def read_settings(account: bytes, symbols: bytes, wanted: Iterable[str]) -> AccountSettings:
-    """Decode accountConfig and symbolConfig for the wanted symbols; those the exchange left out are missing."""
-    config = _account.decode(account)
-    rows = {row.symbol: row for row in _symbol_configs.decode(symbols)}
+def read_account_config(body: bytes) -> AccountConfig:
+    """Decode accountConfig."""
+    return _account.decode(body)
+
+
+def read_symbol_configs(body: bytes) -> list[SymbolConfig]:
+    """Decode symbolConfig."""
+    return _symbol_configs.decode(body)
+
+
+def account_settings(
+    account: AccountConfig, per_symbol: Iterable[SymbolConfig], wanted: Iterable[str]
+) -> AccountSettings:
+    """Put account and symbol settings together; a symbol that the exchange left out is missing."""
+    rows = {row.symbol: row for row in per_symbol}
     known = [symbol for symbol in wanted if symbol in rows]
     return AccountSettings(
-        hedge_mode=config.hedge_mode,
-        multi_assets=config.multi_assets,
+        hedge_mode=account.hedge_mode,
+        multi_assets=account.multi_assets,
         leverage={symbol: rows[symbol].leverage for symbol in known},
         margin_type={symbol: _margin_type(rows[symbol].margin_type) for symbol in known},
-        can_trade=config.can_trade,
+        can_trade=account.can_trade,
     )
 
 
 def read_candles(symbol: str, body: bytes) -> list[Candle]:
     """Decode klines; the last one may still be open."""
     return [
-        Candle(symbol, row[0], Decimal(row[1]), Decimal(row[2]), Decimal(row[3]), Decimal(row[4]), Decimal(row[5]))
+        Candle(symbol, row[0], exact(row[1]), exact(row[2]), exact(row[3]), exact(row[4]), exact(row[5]))
         for row in _rows.decode(body)
     ]
 
@@ -503,7 +520,7 @@ def read_candles(symbol: str, body: bytes) -> list[Candle]:
 def read_funding_rates(body: bytes) -> tuple[FundingRate, ...]:
     """Decode fundingRate; rows of long ago have no mark price, which is 0 then."""
     return tuple(
-        FundingRate(row.symbol, row.at_ms, Decimal(row.rate), _amount(row.mark)) for row in _funding_rates.decode(body)
+        FundingRate(row.symbol, row.at_ms, exact(row.rate), _amount(row.mark)) for row in _funding_rates.decode(body)
     )
 
 
@@ -540,9 +557,9 @@ def income_events(rows: Iterable[Income], at_ms: int) -> list[Event]:
     for row in rows:
         if row.kind in FUNDING_KINDS:
             key = (floor_to(row.time, MINUTE_MS), row.symbol, row.kind, row.asset)
-            sums[key] = sums.get(key, ZERO) + Decimal(row.amount)
+            sums[key] = sums.get(key, ZERO) + exact(row.amount)
         elif row.kind not in _TRADING_KINDS:
-            transfers += _transfer(row.kind, row.time, row.symbol, row.asset, Decimal(row.amount), at_ms)
+            transfers += _transfer(row.kind, row.time, row.symbol, row.asset, exact(row.amount), at_ms)
     fundings: list[Event] = [
         FundingPaid(at_ms, Funding(symbol, kind, time_ms, asset, amount))
         for (time_ms, symbol, kind, asset), amount in sorted(sums.items())
@@ -654,9 +671,9 @@ class _OrderBody(
             side=self.side,
             type=self.type,
             time_in_force=self.time_in_force,
-            quantity=Decimal(self.quantity),
-            price=Decimal(self.price),
-            executed_quantity=Decimal(self.executed),
+            quantity=exact(self.quantity),
+            price=exact(self.price),
+            executed_quantity=exact(self.executed),
             updated_ms=self.time_ms,
             reduce_only=self.reduce_only,
             close_position=self.close_position,
@@ -677,12 +694,12 @@ class _OrderBody(
             order_id=self.order_id,
             time_ms=self.time_ms,
             side=self.side,
-            price=Decimal(self.last_price),
-            quantity=Decimal(self.last_quantity),
+            price=exact(self.last_price),
+            quantity=exact(self.last_quantity),
             maker=self.maker,
-            commission=Decimal(self.commission),
+            commission=exact(self.commission),
             commission_asset=self.commission_asset,
-            realized_pnl=Decimal(self.realized_pnl),
+            realized_pnl=exact(self.realized_pnl),
             position_side=self.position_side,
         )
 
@@ -794,7 +811,7 @@ _margin_call = Decoder(_MarginCall)
 
 
 def read_user_frame(payload: bytes) -> UserNews:
-    """Decode a frame of the private route in any of its three envelopes; raises msgspec.MsgspecError.
+    """Decode a frame of the private route in any of its three envelopes; raises one of UNREADABLE.
 
     The envelopes: the bare event; `stream` naming the listen key; `stream` naming `<key>@EVENT`.
     """
@@ -839,7 +856,7 @@ def _order_news(update: _OrderTradeUpdate) -> UserNews:
 
 def _account_news(update: _AccountUpdate) -> UserNews:
     account = update.account
-    changes = [(row.asset, Decimal(row.change)) for row in account.balances if Decimal(row.change)]
+    changes = [(row.asset, exact(row.change)) for row in account.balances if exact(row.change)]
     if account.reason in _QUIET_REASONS or not changes:
         return UserNews()
     symbol = account.symbol or _only_symbol(account.positions)
@@ -872,7 +889,7 @@ def _margin_type(text: str) -> str:
 
 
 def _amount(text: str | None) -> Decimal:
-    return Decimal(text) if text else ZERO
+    return exact(text) if text else ZERO
 
 
 def _id(value: int | str | None) -> int:

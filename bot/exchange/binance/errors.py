@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-import msgspec
-
 from bot.domain.errors import ActError, ConfigurationError, GiveUp, RetryLater
 
 NO_SUCH_ORDER = -2013
@@ -58,8 +56,8 @@ class ApiFailure(Exception):  # noqa: N818 - an answer like any other, told apar
 
     @property
     def passing(self) -> bool:
-        """Say whether the same read may well succeed a moment later: the exchange stumbled, or was not heard."""
-        stumbled = self.http_status >= 500 or self.http_status in {0, 408}
+        """Say whether the same read may well succeed a moment later: the exchange stumbled, mumbled, or was not heard."""
+        stumbled = self.http_status >= 500 or self.http_status in {0, 200, 408}
         return stumbled and self.sent and not self.retry_after_seconds
 
 
@@ -102,8 +100,6 @@ def told_plainly(what: str) -> Iterator[None]:
         yield
     except ApiFailure as failure:
         raise domain_error(failure, what) from None
-    except msgspec.MsgspecError as error:
-        raise RetryLater(f"{what}: the exchange's answer could not be read ({error})", 5.0) from None
 
 
 def scrub(text: str) -> str:

@@ -11,7 +11,13 @@ from bot.domain.instrument import Instrument
 from bot.domain.market import Candle
 from bot.exchange.binance.account import Account
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import read_brackets, read_exchange_info, read_settings
+from bot.exchange.binance.decode import (
+    account_settings,
+    read_account_config,
+    read_brackets,
+    read_exchange_info,
+    read_symbol_configs,
+)
 from bot.exchange.binance.errors import ALREADY_SO, ApiFailure, domain_error, told_plainly
 from bot.exchange.binance.history import History
 from bot.exchange.binance.live import Live
@@ -47,9 +53,8 @@ class BinanceExchange:
         """Check reachability and credentials and measure the clock offset."""
         await self._prices.reach()
         with told_plainly("checking the API key"):
-            await self._rest.read(
-                lambda api: api.futures_account_configuration(recv_window=self._settings.recv_window_ms)
-            )
+            window = self._settings.recv_window_ms
+            await self._rest.read(lambda api: api.futures_account_configuration(recv_window=window), bytes)
 
     async def instruments(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Read the contract filters; raises ConfigurationError for an unknown symbol."""
@@ -65,17 +70,23 @@ class BinanceExchange:
         """Read the leverage brackets."""
         window = self._settings.recv_window_ms
         with told_plainly("reading the leverage brackets"):
-            body = await self._rest.read(lambda api: api.notional_and_leverage_brackets(recv_window=window))
-            wanted = frozenset(symbols)
-            return tuple(bracket for bracket in read_brackets(body) if bracket.symbol in wanted)
+            found = await self._rest.read(
+                lambda api: api.notional_and_leverage_brackets(recv_window=window), read_brackets
+            )
+        wanted = frozenset(symbols)
+        return tuple(bracket for bracket in found if bracket.symbol in wanted)
 
     async def account_settings(self, symbols: Sequence[str]) -> AccountSettings:
         """Read position mode, assets mode, leverage and margin types."""
         window = self._settings.recv_window_ms
         with told_plainly("reading the account's settings"):
-            account = await self._rest.read(lambda api: api.futures_account_configuration(recv_window=window))
-            per_symbol = await self._rest.read(lambda api: api.symbol_configuration(recv_window=window))
-            return read_settings(account, per_symbol, symbols)
+            account = await self._rest.read(
+                lambda api: api.futures_account_configuration(recv_window=window), read_account_config
+            )
+            per_symbol = await self._rest.read(
+                lambda api: api.symbol_configuration(recv_window=window), read_symbol_configs
+            )
+        return account_settings(account, per_symbol, symbols)
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set the initial leverage of a symbol."""
@@ -191,7 +202,7 @@ class BinanceExchange:
 
     async def _set(self, what: str, send: Send) -> None:
         try:
-            await self._rest.read(send)
+            await self._rest.read(send, bytes)
         except ApiFailure as failure:
             if failure.code not in ALREADY_SO:
                 raise domain_error(failure, what) from None

@@ -1,12 +1,12 @@
 """Market stream frames to the domain's words; dicts stop here (facts B.7)."""
 
-from decimal import Decimal
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import Decoder
 
 from bot.domain.market import BookTicker, Candle, MarkPrice
+from bot.exchange.binance.exact import exact
 
 USDS_MARGINED = 1
 
@@ -33,11 +33,9 @@ class KlineEvent(
     st: int = USDS_MARGINED
 
     def candle(self) -> Candle:
-        """Return the bar as a candle, exact."""
+        """Return the bar as a candle, exact; raises ArithmeticError or ValueError for what is no number."""
         bar = self.bar
-        return Candle(
-            self.symbol, bar.open_time, Decimal(bar.o), Decimal(bar.h), Decimal(bar.l), Decimal(bar.c), Decimal(bar.v)
-        )
+        return Candle(self.symbol, bar.open_time, exact(bar.o), exact(bar.h), exact(bar.l), exact(bar.c), exact(bar.v))
 
 
 class MarkPriceEvent(
@@ -58,8 +56,8 @@ class MarkPriceEvent(
     st: int = USDS_MARGINED
 
     def price(self) -> MarkPrice:
-        """Return the update as a mark price, exact."""
-        return MarkPrice(self.symbol, self.at_ms, Decimal(self.mark), Decimal(self.rate or "0"), self.next_funding_ms)
+        """Return the update as a mark price, exact; raises as `KlineEvent.candle`."""
+        return MarkPrice(self.symbol, self.at_ms, exact(self.mark), exact(self.rate or "0"), self.next_funding_ms)
 
 
 class BookTickerEvent(

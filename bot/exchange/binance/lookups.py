@@ -6,8 +6,8 @@ user stream that has not mentioned it. Whatever else goes wrong, the question is
 
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import structlog
+from msgspec.structs import replace
 
 from bot.domain.events import AlgoUpdated, Event, FillRecovered, OrderProvenAbsent, OrderUpdated, StopProvenAbsent
 from bot.domain.order import OrderReport
@@ -55,7 +55,7 @@ class LookUps:
             events: list[Event] = [AlgoUpdated(self._sink.market_ms(), algo)]
             if algo.actual_order_id:
                 child = await self._account.order_by_id(symbol, algo.actual_order_id)
-                events += await self.found(msgspec.structs.replace(child, algo_id=algo.algo_id))
+                events += await self.found(replace(child, algo_id=algo.algo_id))
             return events
 
         await self._until_answered(client_algo_id, ask, lambda now: StopProvenAbsent(now, symbol, client_algo_id))
@@ -89,9 +89,6 @@ class LookUps:
             except ApiFailure as failure:
                 missed = failure.code in _ABSENT_CODES
                 _log.info("exchange.look_up", client_id=client_id, why=str(failure))
-            except msgspec.MsgspecError as error:
-                missed = False
-                _log.warning("exchange.look_up_unreadable", client_id=client_id, why=str(error))
             misses = misses + 1 if missed else misses
             long_enough = self._clock.monotonic() - began >= _ABSENT_SECONDS
             if misses >= _ABSENT_ANSWERS and long_enough and client_id not in self._mentioned:

@@ -11,9 +11,9 @@ import structlog
 from msgspec import UNSET, Struct
 
 from bot.domain.events import CancelFailed, Event, OrderOutcomeUnknown, OrderRefused, OrderUpdated
-from bot.domain.order import OrderRequest
+from bot.domain.order import OrderReport, OrderRequest
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import WireReply, read_order, read_reply
+from bot.exchange.binance.decode import UNREADABLE, WireReply, read_order, read_reply
 from bot.exchange.binance.encode import Signing, cancel_params, order_arguments, order_params
 from bot.exchange.binance.errors import CLOCK_SKEW, ApiFailure, Verdict, judge
 from bot.exchange.binance.rest import Rest
@@ -215,32 +215,36 @@ class OrderLane:
         pending = _Pending(request.symbol, request.client_order_id, is_cancel=False, sent_at=0.0)
         arguments = order_arguments(request, self._settings.recv_window_ms)
         try:
-            body = await self._rest.act(lambda api: api.new_order(**arguments))
+            report = await self._rest.act(lambda api: api.new_order(**arguments), read_order)
         except ApiFailure as failure:
             self._take_failure(pending, failure)
             return
-        self._take_success(pending, body)
+        self._take_report(report)
 
     async def _cancel_by_rest(self, symbol: str, client_order_id: str) -> None:
         pending = _Pending(symbol, client_order_id, is_cancel=True, sent_at=0.0)
         window = self._settings.recv_window_ms
         try:
-            body = await self._rest.act(
-                lambda api: api.cancel_order(symbol, orig_client_order_id=client_order_id, recv_window=window)
+            report = await self._rest.act(
+                lambda api: api.cancel_order(symbol, orig_client_order_id=client_order_id, recv_window=window),
+                read_order,
             )
         except ApiFailure as failure:
             self._take_failure(pending, failure)
             return
-        self._take_success(pending, body)
+        self._take_report(report)
 
     # What became of it
 
-    def _take_success(self, pending: _Pending, body: bytes | msgspec.Raw) -> None:
+    def _take_success(self, pending: _Pending, result: msgspec.Raw) -> None:
         try:
-            report = read_order(body)
-        except msgspec.MsgspecError:
+            report = read_order(result)
+        except UNREADABLE:
             self._tell_unknown(pending, "the exchange's answer could not be read")
             return
+        self._take_report(report)
+
+    def _take_report(self, report: OrderReport) -> None:
         self._sink.on_event(OrderUpdated(self._sink.market_ms(), report))
 
     def _take_failure(self, pending: _Pending, failure: ApiFailure) -> None:

@@ -1,11 +1,11 @@
 """What anybody may read by REST: time, contracts, candles and settled fundings. No key, nothing signed."""
 
-import msgspec
+from functools import partial
 
 from bot.domain.errors import ActError, ConfigurationError, StopTrading
 from bot.domain.market import MINUTE_MS, Candle, FundingRate
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import read_candles, read_exchange_info, read_funding_rates
+from bot.exchange.binance.decode import ExchangeInfo, read_candles, read_exchange_info, read_funding_rates
 from bot.exchange.binance.errors import ApiFailure, Verdict, domain_error, told_plainly
 from bot.exchange.binance.rest import Rest
 
@@ -30,14 +30,12 @@ class Prices:
             await self._rest.measure_time()
         except ApiFailure as failure:
             raise self._unreached(failure) from None
-        except msgspec.MsgspecError as error:
-            raise ConfigurationError(self._told(error)) from None
 
     async def exchange_info(self) -> bytes:
         """Read contracts and published limits; the limits are obeyed from then on."""
         with told_plainly("reading the contracts"):
-            body = await self._rest.read(lambda api: api.exchange_information())
-            self._budget.learn(read_exchange_info(body).rate_limits)
+            info, body = await self._rest.read(lambda api: api.exchange_information(), _info_and_body)
+        self._budget.learn(info.rate_limits)
         return body
 
     async def candles(self, symbol: str, start_ms: int, end_ms: int, market_ms: int) -> tuple[Candle, ...]:
@@ -81,18 +79,22 @@ class Prices:
 
     async def _candle_page(self, symbol: str, start_ms: int, end_ms: int, limit: int) -> list[Candle]:
         with told_plainly(f"reading candles of {symbol}"):
-            body = await self._rest.read(
+            return await self._rest.read(
                 lambda api: api.kline_candlestick_data(
                     symbol, "1m", start_time=start_ms, end_time=end_ms - 1, limit=limit
-                )
+                ),
+                partial(read_candles, symbol),
             )
-            return read_candles(symbol, body)
 
     async def _funding_page(self, symbol: str, start_ms: int, end_ms: int) -> tuple[FundingRate, ...]:
         with told_plainly(f"reading fundings of {symbol}"):
-            body = await self._rest.read(
+            return await self._rest.read(
                 lambda api: api.get_funding_rate_history(
                     symbol, start_time=start_ms, end_time=end_ms - 1, limit=_FUNDINGS_PER_PAGE
-                )
+                ),
+                read_funding_rates,
             )
-            return read_funding_rates(body)
+
+
+def _info_and_body(body: bytes) -> tuple[ExchangeInfo, bytes]:
+    return read_exchange_info(body), body

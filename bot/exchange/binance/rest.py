@@ -20,7 +20,7 @@ from requests.adapters import BaseAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import read_error, read_server_ms
+from bot.exchange.binance.decode import UNREADABLE, read_error, read_server_ms
 from bot.exchange.binance.errors import CLOCK_SKEW, ApiFailure
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.binance.signing import Signer, Timestamp, restamp
@@ -112,7 +112,7 @@ class _Client:
 
 
 class Rest:
-    """Sends calls of the official SDK through the worker pool, within the budget, and hands back raw bodies."""
+    """Sends calls of the official SDK through the worker pool, within the budget, and decodes what comes back."""
 
     def __init__(
         self,
@@ -133,31 +133,31 @@ class Rest:
         self._threads = threading.local()
         self._routine = asyncio.Semaphore(_ROUTINE_AT_ONCE)
 
-    async def read(self, send: Send) -> bytes:
+    async def read[T](self, send: Send, decode: Callable[[bytes], T]) -> T:
         """Send what may be sent again: at most two at once, so that orders always find a free worker.
 
-        A passing fault (5xx, no answer) is tried again twice, soon. Raises ApiFailure.
+        A passing fault (5xx, no answer) is tried again twice, soon. Raises ApiFailure, for an unreadable answer too.
         """
         async with self._routine:
             for pause in _PAUSES_SECONDS:
                 try:
-                    return await self._patiently(send, essential=False)
+                    return _decoded(await self._patiently(send, essential=False), decode)
                 except ApiFailure as failure:
                     if not failure.passing:
                         raise
                 await self._clock.sleep(pause)
-            return await self._patiently(send, essential=False)
+            return _decoded(await self._patiently(send, essential=False), decode)
 
-    async def act(self, send: Send) -> bytes:
-        """Send an order, a cancel or a look-up, ahead of routine reads. Raises ApiFailure."""
-        return await self._patiently(send, essential=True)
+    async def act[T](self, send: Send, decode: Callable[[bytes], T]) -> T:
+        """Send an order, a cancel or a look-up, once, ahead of routine reads. Raises as `read` does."""
+        return _decoded(await self._patiently(send, essential=True), decode)
 
     async def measure_time(self) -> None:
         """Measure the offset of the exchange's clock, by the quickest of three answers. Raises ApiFailure."""
         best = float("inf")
         for _ in range(_TIME_SAMPLES):
             asked_ms = self._clock.wall_ms()
-            server_ms = read_server_ms(await self._once(lambda api: api.check_server_time()))
+            server_ms = _decoded(await self._once(lambda api: api.check_server_time()), read_server_ms)
             answered_ms = self._clock.wall_ms()
             if answered_ms - asked_ms < best:
                 best = answered_ms - asked_ms
@@ -212,6 +212,13 @@ class Rest:
             self._budget.ban(wait)
             _log.warning("exchange.rate_limited", status=answer.status, seconds=wait)
         return failure
+
+
+def _decoded[T](body: bytes, decode: Callable[[bytes], T]) -> T:
+    try:
+        return decode(body)
+    except UNREADABLE as error:
+        raise ApiFailure(200, 0, f"the answer could not be read: {error}") from None
 
 
 def _unanswered(error: Exception) -> ApiFailure:

@@ -1,7 +1,5 @@
 """Resting stops: conditional orders on the algo endpoints, through the SDK's REST (facts B.6)."""
 
-import msgspec
-
 from bot.domain.events import AlgoUpdated, StopCancelFailed, StopOutcomeUnknown, StopRefused
 from bot.domain.order import StopRequest
 from bot.exchange.binance.account import Account
@@ -25,11 +23,9 @@ class Stops:
         """Rest a STOP_MARKET that closes the whole position when the last price reaches its trigger."""
         arguments = stop_arguments(request, self._window)
         try:
-            report = read_algo(await self._rest.act(lambda api: api.new_algo_order(**arguments)))
+            report = await self._rest.act(lambda api: api.new_algo_order(**arguments), read_algo)
         except ApiFailure as failure:
             self._tell_placing_failed(request, failure)
-        except msgspec.MsgspecError:
-            self._tell_unknown(request, "the exchange's answer could not be read")
         else:
             self._sink.on_event(AlgoUpdated(self._sink.market_ms(), report))
 
@@ -37,13 +33,11 @@ class Stops:
         """Cancel a stop and read it back: the answer to a cancel names only its ids."""
         try:
             await self._rest.act(
-                lambda api: api.cancel_algo_order(client_algo_id=client_algo_id, recv_window=self._window)
+                lambda api: api.cancel_algo_order(client_algo_id=client_algo_id, recv_window=self._window), bytes
             )
             report = await self._account.algo(client_algo_id)
         except ApiFailure as failure:
             self._tell_cancel_failed(symbol, client_algo_id, failure.code, failure.message)
-        except msgspec.MsgspecError:
-            self._tell_cancel_failed(symbol, client_algo_id, 0, "the exchange's answer could not be read")
         else:
             self._sink.on_event(AlgoUpdated(self._sink.market_ms(), report))
 

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from bot.domain.errors import ConfigurationError
+from bot.exchange.binance.decode import UNREADABLE
 from bot.exchange.binance.encode import subscribe
 from bot.exchange.binance.frames import (
     USDS_MARGINED,
@@ -106,10 +107,10 @@ class RouteStream:
         seen[event.symbol] = self._now
         if not self.up:
             self._prove()
-        if type(event) is BookTickerEvent:
+        if type(event) is not BookTickerEvent:
+            self._deliver(event, payload)
+        elif event.bid > 0 and event.ask > 0:
             self._take_ticker(event)
-        else:
-            self._deliver(event)
 
     def lost(self, why: str) -> None:
         """Take the end of the connection."""
@@ -137,11 +138,18 @@ class RouteStream:
                 return
         self._ask_again_for_silent()
 
-    def _deliver(self, event: MarketEvent) -> None:
-        if isinstance(event, MarkPriceEvent):
-            self._sink.on_mark_price(event.price())
-        elif isinstance(event, KlineEvent) and event.bar.closed and event.bar.i == "1m":
-            self._sink.on_candle(event.candle(), event.at_ms)
+    def _deliver(self, event: MarketEvent, payload: bytes) -> None:
+        try:
+            price = event.price() if isinstance(event, MarkPriceEvent) else None
+            closed = isinstance(event, KlineEvent) and event.bar.closed and event.bar.i == "1m"
+            candle = event.candle() if isinstance(event, KlineEvent) and closed else None
+        except UNREADABLE:
+            self._count_odd("event", "malformed", len(payload))
+            return
+        if price is not None:
+            self._sink.on_mark_price(price)
+        if candle is not None:
+            self._sink.on_candle(candle, event.at_ms)
 
     def _prove(self) -> None:
         if all(self._seen[kind] for kind in self._kinds):
@@ -185,8 +193,10 @@ class RouteStream:
             kind, what = read_other(payload)
         except msgspec.MsgspecError:
             kind, what = "event", "malformed"
-        if kind == "ack":
-            return
+        if kind != "ack":
+            self._count_odd(kind, what, len(payload))
+
+    def _count_odd(self, kind: str, what: str, size: int) -> None:
         self._odd[what] += 1
         if self._odd[what] == 1:
-            _log.warning("exchange.odd_frame", stream=self.name, kind=kind, what=what[:200], bytes=len(payload))
+            _log.warning("exchange.odd_frame", stream=self.name, kind=kind, what=what[:200], bytes=size)

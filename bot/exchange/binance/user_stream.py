@@ -7,10 +7,9 @@ below the Transport seam, and by the cross-check that compares the account by RE
 from collections import Counter
 from collections.abc import Callable
 
-import msgspec
 import structlog
 
-from bot.exchange.binance.decode import UserNews, read_listen_key, read_user_frame
+from bot.exchange.binance.decode import UNREADABLE, UserNews, read_listen_key, read_user_frame
 from bot.exchange.binance.errors import NO_SUCH_LISTEN_KEY, ApiFailure
 from bot.exchange.binance.rest import Rest
 from bot.exchange.binance.tasks import Tasks
@@ -45,7 +44,7 @@ class UserStream:
 
     async def url(self) -> str:
         """Create or extend the listen key and return the URL that names it: a credential, never logged."""
-        key = read_listen_key(await self._rest.act(lambda api: api.start_user_data_stream()))
+        key = await self._rest.act(lambda api: api.start_user_data_stream(), read_listen_key)
         self._keep_alive_at = self._clock.monotonic() + _KEEP_ALIVE_SECONDS
         return f"{self._base_url}/ws?listenKey={key}&events={_EVENTS}"
 
@@ -60,7 +59,7 @@ class UserStream:
         """Decode a frame and deliver it."""
         try:
             news = read_user_frame(payload)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             news = UserNews(unknown="malformed")
         self.proven()
         for event in news.events:
@@ -96,7 +95,7 @@ class UserStream:
 
     async def _keep_alive(self) -> None:
         try:
-            await self._rest.act(lambda api: api.keepalive_user_data_stream())
+            await self._rest.act(lambda api: api.keepalive_user_data_stream(), bytes)
         except ApiFailure as failure:
             _log.warning("exchange.keep_alive_failed", why=str(failure))
             self._keep_alive_at = self._clock.monotonic() + _RETRY_KEEP_ALIVE_SECONDS

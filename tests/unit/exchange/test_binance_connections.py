@@ -202,6 +202,16 @@ async def test_coin_margined_rows_are_no_news():
     assert sink.streams == []
 
 
+@pytest.mark.parametrize("price", ["NaN", "-1", "0", "", "x"])
+async def test_a_price_that_is_none_is_not_delivered(price):
+    route, _, sink, _, _ = await an_open_route(kinds=(BookTickerEvent, KlineEvent, MarkPriceEvent))
+    route.text(frame("book", b=price))
+    route.text(frame("mark", p="NaN" if price in {"-1", "0"} else price))
+    bar = {"t": 0, "o": "Infinity", "h": "1", "l": "1", "c": "1", "v": "1", "i": "1m", "x": True}
+    route.text(frame("kline", k=bar))
+    assert (sink.tickers, sink.marks, sink.candles) == ([], [], [])
+
+
 @pytest.mark.parametrize("payload", [b"not json", b"[1]", b"", b'{"stream":"x","data":{"e":"kline"}}', b"\xff\xfe"])
 async def test_a_malformed_frame_changes_nothing(payload):
     route, _, sink, _, restarts = await an_open_route(kinds=(BookTickerEvent,))

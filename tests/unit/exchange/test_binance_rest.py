@@ -14,7 +14,7 @@ from requests import ConnectTimeout, ReadTimeout
 from bot.domain.errors import ConfigurationError, RetryLater, StopTrading
 from bot.domain.order import OrderRequest, OrderType, Side, StopRequest, TimeInForce
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import read_order
+from bot.exchange.binance.decode import read_algo, read_order
 from bot.exchange.binance.encode import Signing, order_arguments, order_params, stop_arguments
 from bot.exchange.binance.errors import ApiFailure, Verdict, judge, scrub
 from bot.exchange.binance.prices import Prices
@@ -34,7 +34,7 @@ def an_order(quantity="0.00001000", price="60000.10", **changes) -> OrderRequest
 
 async def place(rest, request=None):
     arguments = order_arguments(request or an_order(), 5_000)
-    return await rest.act(lambda api: api.new_order(**arguments))
+    return await rest.act(lambda api: api.new_order(**arguments), read_order)
 
 
 def answering(status, body, headers=None):
@@ -74,7 +74,7 @@ async def test_a_stop_closes_the_whole_position_at_the_last_price():
     network = answering(200, an_algo_row())
     rest = a_rest(network, TestClock())
     arguments = stop_arguments(StopRequest("BTCUSDT", "a0001s-1", Side.SELL, Decimal("99.00")), 5_000)
-    await rest.act(lambda api: api.new_algo_order(**arguments))
+    await rest.act(lambda api: api.new_algo_order(**arguments), read_algo)
     asked = network.asked[0]
     assert (asked.method, asked.path) == ("POST", "/fapi/v1/algoOrder")
     expected = {
@@ -143,14 +143,21 @@ async def test_a_post_is_never_sent_twice_by_itself():
 async def test_a_read_is_tried_again_when_the_exchange_stumbles():
     answers = [(502, b"<html>", {}), (503, {"msg": "Service Unavailable."}, {}), (200, [], {})]
     network = ScriptedNetwork(lambda asked: answers.pop(0))
-    assert await a_rest(network, TestClock()).read(lambda api: api.current_all_open_orders()) == b"[]"
+    assert await a_rest(network, TestClock()).read(lambda api: api.current_all_open_orders(), bytes) == b"[]"
     assert len(network.asked) == 3
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>ok</html>", {"surprise": 1}, an_order_answer(price="NaN")])
+async def test_an_answer_that_cannot_be_read_leaves_the_outcome_open(body):
+    with pytest.raises(ApiFailure) as failure:
+        await place(a_rest(answering(200, body), TestClock()))
+    assert failure.value.verdict is Verdict.UNKNOWN
 
 
 async def test_a_read_that_is_refused_is_not_tried_again():
     network = answering(400, {"code": -1121, "msg": "Invalid symbol."})
     with pytest.raises(ApiFailure):
-        await a_rest(network, TestClock()).read(lambda api: api.current_all_open_orders())
+        await a_rest(network, TestClock()).read(lambda api: api.current_all_open_orders(), bytes)
     assert len(network.asked) == 1
 
 
@@ -163,7 +170,7 @@ async def test_a_request_outside_the_time_window_is_measured_and_sent_again():
         return 200, an_order_answer(), {}
 
     rest = a_rest(ScriptedNetwork(answer), TestClock(1_000))
-    assert read_order(await place(rest)).order_id == 7
+    assert (await place(rest)).order_id == 7
     assert rest.server_clock.offset_ms == 9_000
 
 
@@ -172,9 +179,9 @@ async def test_nothing_is_sent_while_banned():
     network = answering(429, {"code": -1003, "msg": "Too many requests"}, {"Retry-After": "30"})
     rest = a_rest(network, clock)
     with pytest.raises(ApiFailure):
-        await rest.read(lambda api: api.current_all_open_orders())
+        await rest.read(lambda api: api.current_all_open_orders(), bytes)
     with pytest.raises(ApiFailure) as failure:
-        await rest.read(lambda api: api.current_all_open_orders())
+        await rest.read(lambda api: api.current_all_open_orders(), bytes)
     assert len(network.asked) == 1
     assert not failure.value.sent
     assert failure.value.retry_after_seconds == 30
