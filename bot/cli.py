@@ -1,6 +1,7 @@
 """The `act` command: one table of names, loaded only when called, so that `--help` answers at once."""
 
 import importlib
+import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -61,6 +62,10 @@ def _run(entry: Entry, rest: list[str]) -> int:
     from bot.domain.errors import ActError, ConfigurationError
     from bot.domain.money import forbid_floats
 
+    if os.environ.get("ACT_PARENT_PID"):
+        from bot.runtime.children import end_with_parent
+
+        end_with_parent()
     forbid_floats()
     module, function = entry.target.split(":")
     try:

@@ -2,33 +2,34 @@
 
 import argparse
 import json
+import math
 import os
 import shutil
 import signal
-import subprocess
+import socket
 import sys
-import threading
+import tempfile
 import time
-import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
+from urllib.parse import urlsplit
 
 from bot.domain.errors import ActError, ConfigurationError
 from bot.runtime import heartbeat
-from database import ledger
-from database.queries import Queries
-from database.session import act_url, desk_url
+from bot.runtime.children import Child
+from bot.runtime.lock import InstanceLock, home_lock
 
 KEY, SECRET = "demo-key", "demo-secret"
 MARKER = ".act-demo"
+BAD_CONFIG = 78
 START_SECONDS = 60.0
-COMPARE_SECONDS = 10.0
-OLDEST_BEAT_SECONDS = 6.0
+PROGRESS_SECONDS = 5.0
 SHORTENED = """
 [pacing]
 min_seconds_between_trades = 5
@@ -47,16 +48,13 @@ class DemoFailed(ActError):  # noqa: N818 - says what happened
 def main(argv: list[str]) -> int:
     """Run the demo until Ctrl-C, or for a number of seconds; returns the exit code."""
     options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    _check(options)
+    os.umask(0o077)
     with Demo(options) as demo:
         demo.start()
         if options.seconds is None:
             return demo.show()
-        return demo.measure(options.seconds)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+        return demo.measure(float(options.seconds))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,15 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--symbols", default="BTCUSDT,ETHUSDT,SOLUSDT", help="what to trade (default %(default)s)")
     parser.add_argument("--speed", default="120", help="market seconds in a second (default %(default)s)")
-    parser.add_argument("--seed", default="", help="number that decides the generated prices")
+    parser.add_argument("--seed", default="1", help="number that decides the generated prices (default %(default)s)")
     parser.add_argument("--data", default="", metavar="FILE", help="replay recorded candles or trades instead")
     parser.add_argument("--start", default="", metavar="TIME", help="where in the file the market begins (UTC)")
     parser.add_argument(
         "--exchange-info", default="", metavar="FILE", help="contract filters as the exchange answered them"
     )
-    parser.add_argument(
-        "--for", dest="seconds", type=float, metavar="SECONDS", help="end by itself and compare the books"
-    )
+    parser.add_argument("--for", dest="seconds", metavar="SECONDS", help="end by itself and compare the books")
     parser.add_argument("--no-dashboard", action="store_true", help="leave the dashboard out")
     parser.add_argument("--port", default="8501", help="the dashboard's port, 0 = any (default %(default)s)")
     parser.add_argument("--home", default="demo", metavar="DIR", help="folder for configuration, database and logs")
@@ -83,63 +79,133 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# what was asked for
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what can be seen to be wrong before anything starts; the simulator judges the rest."""
+    if not _symbols(options):
+        raise ConfigurationError("--symbols names none. Write --symbols BTCUSDT,ETHUSDT.")
+    if not _number(options.speed) > 0:
+        raise ConfigurationError(f"--speed {options.speed} is no number above 0. Write --speed 120.")
+    if options.seconds is not None and not _number(options.seconds) > 0:
+        raise ConfigurationError(f"--for {options.seconds} is no number of seconds above 0. Write --for 60.")
+    if not options.seed.lstrip("-").isdecimal():
+        raise ConfigurationError(f"--seed {options.seed} is no whole number. Write --seed 7.")
+    if not options.no_dashboard:
+        _check_port(options.port)
+    _check_home(Path(options.home).absolute())
+
+
+def _symbols(options: argparse.Namespace) -> list[str]:
+    named = (symbol.strip().upper() for symbol in options.symbols.split(","))
+    return list(dict.fromkeys(symbol for symbol in named if symbol))
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _check_port(text: str) -> None:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise ConfigurationError(f"--port {text} is no port. Write one from 1 to 65535, or 0 for any free one.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(text)))
+        except OSError as error:
+            raise DemoFailed(
+                f"port {text} for the dashboard cannot be used: {error.strerror}. "
+                "Choose another with --port, 0 takes any free one."
+            ) from error
+
+
+def _check_home(home: Path) -> None:
+    try:
+        ground = next(each for each in (home, *home.parents) if each.exists())
+        if not ground.is_dir():
+            raise ConfigurationError(f"{ground} is not a folder. Choose another with --home.")
+        if ground == home and any(home.iterdir()) and not (home / MARKER).exists():
+            raise ConfigurationError(f"{home} is not empty and no demo made it. Choose another folder with --home.")
+        if not os.access(ground, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"{ground} cannot be written. Check its owner, or choose another with --home.")
+    except OSError as error:
+        raise _unusable(home, error) from error
+
+
+def _unusable(home: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{home} cannot be written: {error.strerror}. Choose another with --home.")
+
+
 class Demo:
     """The processes of one demo."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._home = Path(options.home).resolve()
-        self._database = act_url(self._home / "status"), desk_url(self._home / "status")
-        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._home = Path(options.home).absolute()
+        self._lock = InstanceLock(self._home / MARKER, f"the demo folder {self._home}", cure="choose another --home")
+        self._children: dict[str, Child] = {}
         self._urls: dict[str, str] = {}
+        self._signals: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            self._signals[number] = signal.signal(number, _interrupt)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        for number, before in self._signals.items():
+            signal.signal(number, before)
 
     # start
 
     def start(self) -> None:
         """Start every part; raises DemoFailed or ConfigurationError with the part's own words."""
-        _prepare_home(self._home)
         self._say("starting the simulated exchange ...")
         self._urls = self._start_simulator()
-        (self._home / "act.toml").write_text(self._configuration(), encoding="utf-8")
-        self._say("starting the bot ...")
+        self._take_home()
+        self._say(f"starting the bot, in {self._home} ...")
         self._spawn("bot", ["run", "--demo"], with_keys=True)
-        self._spawn("alerts", ["alerts"])
-        if not self._options.no_dashboard:
-            self._start_dashboard()
+        url = "" if self._options.no_dashboard else self._start_dashboard()
         self._await_running()
+        self._spawn("alerts", ["alerts"])
+        self._say(f"alerts: {self._home / 'logs' / 'alerts.jsonl'}")
+        if url:
+            self._await_answer(url)
+            self._say(f"dashboard: {url}")
 
     def _start_simulator(self) -> dict[str, str]:
         options = self._options
-        arguments = ["simulator", "--port", "0", "--symbols", options.symbols, "--speed", options.speed]
-        for name in ("seed", "data", "start", "exchange_info"):
-            if value := getattr(options, name):
-                arguments += [f"--{name.replace('_', '-')}", value]
-        process = self._spawn("simulator", arguments, with_keys=True, read=True)
-        line = _first_line(process)
-        if not line:
-            self._fail_with_words_of("simulator")
-        urls: dict[str, str] = json.loads(line)
+        arguments = ["simulator", "--port=0", f"--symbols={','.join(_symbols(options))}"]
+        given = {name: getattr(options, name) for name in ("speed", "seed", "data", "start", "exchange_info")}
+        arguments += [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value]
+        words = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - the home is not ours before the options have proven good
+        simulator = self._spawn("simulator", arguments, words=words, with_keys=True, answers=True)
+        urls: dict[str, str] = json.loads(self._first_line(simulator))
         return urls
 
-    def _start_dashboard(self) -> None:
-        process = self._spawn("dashboard", ["dashboard", "--port", self._options.port], read=True)
-        line = _first_line(process)
-        if not line:
-            self._fail_with_words_of("dashboard")
-        self._say(f"dashboard: {json.loads(line)['dashboard']}")
+    def _take_home(self) -> None:
+        try:
+            self._lock.take()
+            with home_lock(self._home):
+                for name in ("status", "logs"):
+                    shutil.rmtree(self._home / name, ignore_errors=True)
+                    (self._home / name).mkdir()
+            (self._home / "act.toml").write_text(self._configuration(), encoding="utf-8")
+        except OSError as error:
+            raise _unusable(self._home, error) from error
 
     def _configuration(self) -> str:
         urls = self._urls
         lines = [
             'mode = "demo"',
             "",
-            *(f"[symbols.{symbol.strip().upper()}]" for symbol in self._options.symbols.split(",")),
+            *(f"[symbols.{json.dumps(symbol)}]" for symbol in _symbols(self._options)),
             "",
             "[endpoints]",
             f'rest = "{urls["rest"]}"',
@@ -147,35 +213,42 @@ class Demo:
             *(f'{route} = "{urls["streams"]}/{route}"' for route in ("market", "public", "private")),
             "",
             "[simulator]",
-            f"speed = {self._options.speed}",
+            f"speed = {Decimal(self._options.speed):f}",
         ]
-        text = "\n".join(lines) + "\n"
-        if not self._options.data:
-            text += SHORTENED
-        tomllib.loads(text)
-        return text
+        return "\n".join(lines) + "\n" + ("" if self._options.data else SHORTENED)
+
+    def _start_dashboard(self) -> str:
+        dashboard = self._spawn("dashboard", ["dashboard", "--port", self._options.port], answers=True)
+        return str(json.loads(self._first_line(dashboard))["dashboard"])
 
     def _spawn(
-        self, name: str, arguments: list[str], *, with_keys: bool = False, read: bool = False
-    ) -> subprocess.Popen[str]:
-        environment = {**os.environ, "ACT_HOME": str(self._home)}
-        for secret in ("ACT_BINANCE_API_KEY", "ACT_BINANCE_API_SECRET"):
-            environment.pop(secret, None)
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        words: IO[bytes] | None = None,
+        with_keys: bool = False,
+        answers: bool = False,
+    ) -> Child:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("ACT_")}
+        environment["ACT_HOME"] = str(self._home)
         if with_keys:
             environment |= {"ACT_BINANCE_API_KEY": KEY, "ACT_BINANCE_API_SECRET": SECRET}
-        words = (self._home / "logs" / f"{name}.stderr").open("w", encoding="utf-8")
-        with words:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "bot", *arguments],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if read else subprocess.DEVNULL,
-                stderr=words,
-                text=True,
-                start_new_session=True,
-            )
-        self._processes[name] = process
-        return process
+        child = Child(
+            name,
+            [sys.executable, "-m", "bot", *arguments],
+            environment,
+            words or (self._home / "logs" / f"{name}.stderr").open("a+b"),
+            answers=answers,
+        )
+        self._children[name] = child
+        return child
+
+    def _first_line(self, child: Child) -> str:
+        line = child.first_line()
+        if line:
+            return line
+        raise self._ended(child)
 
     def _await_running(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -183,22 +256,33 @@ class Demo:
             self._check_alive()
             if self._beat().get("state") == "running":
                 return
-            time.sleep(0.05)
+            time.sleep(0.02)
         raise DemoFailed(f"the bot was not running after {START_SECONDS:.0f} s. See {self._home / 'logs'}.")
 
-    def _check_alive(self) -> None:
-        for name, process in self._processes.items():
-            if process.poll() is not None:
-                self._fail_with_words_of(name)
+    def _await_answer(self, url: str) -> None:
+        parts = urlsplit(url)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            self._check_alive()
+            with suppress(OSError), socket.create_connection((parts.hostname, parts.port), 1):
+                return
+            time.sleep(0.1)
+        raise DemoFailed(f"the dashboard did not answer within {START_SECONDS:.0f} s. See {self._home / 'logs'}.")
 
-    def _fail_with_words_of(self, name: str) -> None:
-        process = self._processes[name]
-        code = process.wait(START_SECONDS)
-        words = (self._home / "logs" / f"{name}.stderr").read_text(encoding="utf-8").strip().splitlines()
-        last = words[-1] if words else f"the {name} ended with exit code {code}. See {self._home / 'logs'}."
-        if code == 78:
-            raise ConfigurationError(last.removeprefix("act: "))
-        raise DemoFailed(last.removeprefix("act: "))
+    def _check_alive(self) -> None:
+        for child in self._children.values():
+            if child.has_ended():
+                raise self._ended(child)
+
+    def _ended(self, child: Child) -> ActError:
+        """Let go of a part that ended by itself; return the error to raise, in the part's own last words."""
+        code = child.end()
+        del self._children[child.name]
+        words = (child.said().splitlines() or ["none"])[-1].removeprefix("act: ")
+        child.forget()
+        if code == BAD_CONFIG:
+            return ConfigurationError(words)
+        return DemoFailed(f"the {child.name} ended with {_named(code)}, its last words: {words}")
 
     # run
 
@@ -206,91 +290,97 @@ class Demo:
         """Print a line every few seconds until Ctrl-C."""
         self._say("trading; Ctrl-C ends everything.")
         with suppress(KeyboardInterrupt):
-            while True:
-                self._check_alive()
-                self._say(_line(self._beat()))
-                time.sleep(5)
+            self._trade_until(math.inf)
         self._say("ending ...")
-        return 0
+        return int(self.stop() > 0)
 
     def measure(self, seconds: float) -> int:
         """Let it trade, hold the market, compare the books, end, and print what happened."""
-        watch = _HeartbeatWatch(self._home / "status" / "heartbeat.json")
-        watch.start()
-        self._trade_for(seconds)
-        self._post_clock(hold=True)
-        equal, differences = self._compare()
-        beat_ok = watch.finish()
-        beat = self._beat()
-        crashed = self.stop()
-        result = self._result(beat, beat_ok=beat_ok, equal=equal, differences=differences, crashed=crashed)
-        if self._options.json:
-            print(json.dumps(result))
-        else:
-            self._say("\n".join(f"{key}: {value}" for key, value in result.items()))
-        return 0 if equal and not result["errors"] else 1
-
-    def _trade_for(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self._check_alive()
-            time.sleep(min(left, 0.25))
+        from bot import proof
 
-    def _compare(self) -> tuple[bool, list[str]]:
-        deadline = time.monotonic() + COMPARE_SECONDS
-        while True:
-            ours = self._books()
-            theirs = self._fetch("/ledger")
-            if ours == theirs:
-                return True, []
-            if time.monotonic() >= deadline:
-                return False, ledger.difference(ours, theirs)
-            time.sleep(0.25)
-
-    def _books(self) -> bytes:
-        return ledger.canonical(self._database[0])
-
-    def _result(
-        self, beat: Mapping[str, Any], *, beat_ok: bool, equal: bool, differences: list[str], crashed: int
-    ) -> dict[str, Any]:
-        counts = Queries(*self._database).counts()
-        return {
-            "orders": counts.orders,
-            "fills": counts.fills,
-            "trades": counts.trades,
-            "open_positions": counts.open_positions,
-            "equity": beat.get("equity", ""),
-            "ledger_equal": equal,
+        watch = proof.HeartbeatWatch(self._home)
+        watch.start()
+        lost = self._lost_until(deadline)
+        differences = self._differences(proof.COMPARE_SECONDS if lost is None else 0)
+        beat_ok = watch.finish()
+        equity = self._beat().get("equity", "")
+        crashed = self.stop()
+        counts = proof.counted(self._home)
+        result = {
+            **{name: counts[name] for name in ("orders", "fills", "trades", "open_positions")},
+            "equity": equity,
+            "ledger_equal": not differences,
             "differences": differences,
             "heartbeat_ok": beat_ok,
-            "incidents": counts.incidents,
-            "errors": counts.critical_incidents + crashed + _unhandled(self._home / "logs"),
+            "incidents": counts["incidents"],
+            "errors": counts["errors"] + crashed + (lost is not None),
         }
+        print(json.dumps(result) if self._options.json else "\n".join(f"{key}: {result[key]}" for key in result))
+        return 1 if differences or result["errors"] else 0
+
+    def _trade_until(self, deadline: float) -> None:
+        next_line = 0.0
+        while (now := time.monotonic()) < deadline:
+            self._check_alive()
+            if now >= next_line:
+                self._say(_line(self._beat()))
+                next_line = now + PROGRESS_SECONDS
+            time.sleep(min(0.25, deadline - now))
+
+    def _lost_until(self, deadline: float) -> ActError | None:
+        try:
+            self._trade_until(deadline)
+        except ActError as lost:
+            print(f"act: {lost}", file=sys.stderr)
+            return lost
+        return None
+
+    def _differences(self, patience_seconds: float) -> list[str]:
+        from bot import proof
+
+        control = self._urls["control"]
+        try:
+            _ask(f"{control}/clock", {"hold": True})
+            return proof.differences(self._home, lambda: _ask(f"{control}/ledger"), patience_seconds=patience_seconds)
+        except DemoFailed as error:
+            return [str(error)]
 
     # stop
 
     def stop(self) -> int:
-        """End every process, the exchange last; return how many had to be killed or ended badly."""
-        bad = 0
-        for name in ("bot", "alerts", "dashboard", "simulator"):
-            process = self._processes.pop(name, None)
-            if process is not None:
-                bad += _end(process, graceful=name != "dashboard")
-        return bad
+        """End every process, the exchange last; return how many ended badly. Asked a second time, end them by force."""
+        try:
+            return self._end("bot", "dashboard") + self._end("alerts", "simulator")
+        except KeyboardInterrupt:
+            for child in self._children.values():
+                child.kill()
+            raise
+        finally:
+            self._keep_words_of_simulator()
+            for child in self._children.values():
+                child.forget()
+            self._children.clear()
+            self._lock.release()
+
+    def _end(self, *names: str) -> int:
+        children = [self._children[name] for name in names if name in self._children]
+        for child in children:
+            child.ask_to_end()
+        codes = {child.name: child.end() for child in children}
+        return sum(code not in {0, -signal.SIGTERM} for name, code in codes.items() if name != "dashboard")
+
+    def _keep_words_of_simulator(self) -> None:
+        simulator, logs = self._children.get("simulator"), self._home / "logs"
+        if simulator is not None and simulator.said() and logs.is_dir():
+            (logs / "simulator.stderr").write_text(simulator.said(), encoding="utf-8")
 
     # talk
-
-    def _post_clock(self, *, hold: bool) -> None:
-        body = json.dumps({"hold": hold}).encode()
-        _http(f"{self._urls['control']}/clock", body)
-
-    def _fetch(self, path: str) -> bytes:
-        return _http(f"{self._urls['control']}{path}", None)
 
     def _beat(self) -> dict[str, Any]:
         try:
             return heartbeat.read(self._home / "status" / "heartbeat.json")
-        except FileNotFoundError:
+        except (OSError, ValueError):
             return {}
 
     def _say(self, text: str) -> None:
@@ -298,55 +388,23 @@ class Demo:
             print(text, flush=True)
 
 
-def _prepare_home(home: Path) -> None:
-    if home.exists() and any(home.iterdir()) and not (home / MARKER).exists():
-        raise ConfigurationError(f"{home} is not empty and no demo made it. Choose another folder with --home.")
-    try:
-        for name in ("status", "logs"):
-            shutil.rmtree(home / name, ignore_errors=True)
-            (home / name).mkdir(parents=True)
-        (home / MARKER).touch()
-    except OSError as error:
-        raise ConfigurationError(f"{home} cannot be written: {error.strerror}. Choose another with --home.") from error
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
-def _first_line(process: subprocess.Popen[str]) -> str:
-    if process.stdout is None:
-        return ""
-    line = process.stdout.readline()
-    threading.Thread(target=_drain, args=(process,), daemon=True).start()
-    return line.strip()
+def _named(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def _drain(process: subprocess.Popen[str]) -> None:
-    with suppress(ValueError):
-        for _ in process.stdout or ():
-            pass
-
-
-def _http(url: str, body: bytes | None) -> bytes:
+def _ask(url: str, content: object = None) -> bytes:
+    body = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310 - loopback
     try:
         with urllib.request.urlopen(request, timeout=20) as reply:  # noqa: S310 - loopback
             answer: bytes = reply.read()
             return answer
-    except urllib.error.URLError as error:
-        raise DemoFailed(f"the simulated exchange did not answer {url}: {error.reason}.") from error
-
-
-def _end(process: subprocess.Popen[str], *, graceful: bool) -> int:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        code = process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return 1
-    finally:
-        if process.stdout is not None:
-            process.stdout.close()
-    return int(graceful and code not in {0, -signal.SIGTERM})
+    except OSError as error:
+        raise DemoFailed(f"the simulated exchange did not answer {url}: {error}.") from error
 
 
 def _line(beat: Mapping[str, Any]) -> str:
@@ -355,39 +413,3 @@ def _line(beat: Mapping[str, Any]) -> str:
         f"{market:%H:%M:%S} market time  {beat.get('state', '?'):<9} equity {beat.get('equity', '?')}"
         f"  today {beat.get('day_pnl', '?')}  positions {beat.get('positions', '?')}"
     )
-
-
-def _unhandled(logs: Path) -> int:
-    count = 0
-    for path in logs.glob("*errors.jsonl*"):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
-            count += entry.get("event") in {"process.crashed", "loop.unhandled", "task.died"}
-    return count
-
-
-class _HeartbeatWatch(threading.Thread):
-    """Reads the heartbeat as a health check would: every read must parse, none may be older than six seconds."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(name="heartbeat watch", daemon=True)
-        self._path = path
-        self._done = threading.Event()
-        self._good = True
-
-    def run(self) -> None:
-        while not self._done.wait(0.2):
-            self._good &= self._read()
-
-    def finish(self) -> bool:
-        """Stop watching and return whether every read was good."""
-        self._done.set()
-        self.join()
-        return self._good
-
-    def _read(self) -> bool:
-        try:
-            beat = heartbeat.read(self._path)
-        except (OSError, ValueError):
-            return False
-        return heartbeat.age_seconds(beat, datetime.now(UTC)) <= OLDEST_BEAT_SECONDS

@@ -14,9 +14,10 @@ from bot.domain.errors import ConfigurationError
 class InstanceLock:
     """Holds an exclusive lock on a file that names its holder; a lock left by a killed process does not block."""
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, *, cure: str = "use another ACT_HOME") -> None:
         self._path = path
         self._what = what
+        self._cure = cure
         self._descriptor = -1
 
     def take(self) -> None:
@@ -29,7 +30,7 @@ class InstanceLock:
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise ConfigurationError(
-                f"another bot (pid {holder}) already runs on {self._what}. Stop it first, or use another ACT_HOME."
+                f"another bot (pid {holder}) already runs on {self._what}. Stop it first, or {self._cure}."
             ) from error
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
