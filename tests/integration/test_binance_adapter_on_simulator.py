@@ -204,6 +204,29 @@ async def test_every_stream_comes_back_after_a_reset(simulator, trading):
     await until(lambda: "CANCELED" in statuses(sink, request.client_order_id))
 
 
+async def test_an_expired_listen_key_is_replaced(simulator, trading):
+    exchange, sink = trading
+    simulator.add_faults({"match": {"kind": "open", "route": "private"}, "action": {"expire_listen_key": True}})
+    await until(lambda: ("down", "user") in sink.streams)
+    await until(lambda: sink.streams.count(("up", "user")) == 2)
+    exchange.execute(SubmitOrder(an_order()))
+    await until(lambda: fills(sink))
+
+
+async def test_events_that_come_twice_and_out_of_order_are_all_delivered(simulator, trading):
+    exchange, sink = trading
+    simulator.add_faults(
+        {"match": {"kind": "ws", "stream": "user"}, "action": {"duplicate": 1, "copies_delay_ms": 20}},
+        {
+            "match": {"kind": "ws", "stream": "user"},
+            "action": {"inject": ["not json", "[]", {"e": "SURPRISE", "E": 1}]},
+        },
+    )
+    request = an_order()
+    exchange.execute(SubmitOrder(request))
+    await until(lambda: "FILLED" in statuses(sink, request.client_order_id))
+
+
 async def test_a_fill_on_a_silent_user_stream_is_found_by_rest(simulator, trading):
     exchange, sink = trading
     simulator.add_faults({"match": {"kind": "ws", "route": "private"}, "action": {"drop": True}})

@@ -56,7 +56,7 @@ class ApiFailure(Exception):  # noqa: N818 - an answer like any other, told apar
 
     @property
     def passing(self) -> bool:
-        """Say whether the same read may well succeed a moment later: the exchange stumbled, mumbled, or was not heard."""
+        """Say whether the same read may well succeed a moment later: it stumbled, mumbled or was not heard."""
         stumbled = self.http_status >= 500 or self.http_status in {0, 200, 408}
         return stumbled and self.sent and not self.retry_after_seconds
 
