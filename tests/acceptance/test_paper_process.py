@@ -57,9 +57,12 @@ def assert_books_add_up(books: dict) -> None:
         assert len(ids) == len(set(ids))
 
 
-def test_paper_trades_on_public_prices_and_its_account_survives_a_kill(stage):
+def test_paper_trades_on_public_prices_and_its_account_survives_cut_streams_and_a_kill(stage):
     stage.start_bot()
     stage.wait_for_booked_fills(2, 60)
+    stage.control("/faults", [{"match": {"kind": "open"}, "action": {"reset": True}}])
+    time.sleep(2)
+    stage.wait_for("running", 30)
     stage.kill_bot()
     before = stage.books()
     assert_books_add_up(before)

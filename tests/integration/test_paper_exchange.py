@@ -165,6 +165,53 @@ async def test_a_failed_reading_of_the_past_can_be_tried_again(lives):
     assert_consistent(again)
 
 
+async def test_prices_that_come_while_the_past_is_read_move_the_venue_only_afterwards(lives):
+    life = await lives()
+    life.candle(a_candle(0, "100000"), ENTER_LONG)
+    market = life.market
+    market.past.append(a_candle(1, "100000"))
+    market.at(2)
+    market.meanwhile = [lambda: market.show("98500"), lambda: market.show("99990")]
+    again = await lives()
+    assert len(again.view.positions) == 1
+    market.show("98500")
+    assert again.view.positions == ()
+    assert_consistent(again)
+
+
+async def test_a_limit_passed_while_the_process_was_gone_has_filled_at_its_price(lives):
+    life = await lives(entry="limit")
+    life.candle(a_candle(0, "99990"), ENTER_LONG)
+    life.market.past.append(a_candle(1, "100000", low="99980"))
+    life.market.at(2)
+    again = await lives(entry="limit")
+    (fill,) = again.books()["fills"]
+    assert (fill["price"], fill["maker"], fill["time_ms"]) == ("99990", True, START_MS + 2 * MINUTE_MS)
+    assert_consistent(again)
+
+
+async def test_renewed_contracts_reach_the_venue(lives):
+    life = await lives()
+    (entry,) = life.market.info["symbols"]
+    entry["status"] = "CLOSE"
+    (renewed,) = await life.exchange.instruments((BTC,))
+    assert renewed.status == "CLOSE"
+    life.candle(a_candle(0, "100000"), ENTER_LONG)
+    assert life.books()["fills"] == []
+
+
+async def test_streams_and_tasks_are_those_of_the_market(lives):
+    life = await lives()
+    lost, back = [], []
+    life.shell.on_stream_lost = lambda *told: lost.append(told)
+    life.shell.on_stream_back = back.append
+    life.market.sink.on_stream_down("market", "reset")
+    life.market.sink.on_stream_up("market")
+    assert (lost, back) == ([("market", "reset")], ["market"])
+    assert life.exchange.health() == life.market.health()
+    assert life.exchange.tasks() == ("market connection",)
+
+
 async def test_a_closed_candle_fires_a_stop_that_no_quote_showed(lives):
     life = await lives()
     life.candle(a_candle(0, "100000"), ENTER_LONG)

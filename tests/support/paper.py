@@ -9,7 +9,7 @@ from bot.domain.market import MINUTE_MS, BookTicker, Candle, FundingRate, MarkPr
 from bot.domain.order import OrderRequest, OrderType, Side, StopRequest, TimeInForce
 from bot.exchange.simulated.exchange import SimulatedExchange
 from bot.exchange.simulated.paper import PaperAccount
-from bot.ports import ExchangeHealth
+from bot.ports import ExchangeHealth, StreamHealth
 from simulator.market.instruments import builtin_exchange_info
 from simulator.venue.exchange import Exchange
 
@@ -77,7 +77,10 @@ def a_candle(minute, close, *, low=None, high=None, opening=None, symbol=BTC):
 
 
 class ScriptedMarket:
-    """A `MarketData` that shows what the test wrote into it. `failures` are raised by the next reads, one each."""
+    """A `MarketData` that shows what the test wrote into it.
+
+    `failures` are raised by the next reads, one each; what is in `meanwhile` happens during the next one.
+    """
 
     def __init__(self, symbols=(BTC,), price="100000"):
         self.info = builtin_exchange_info(symbols)
@@ -85,6 +88,7 @@ class ScriptedMarket:
         self.past = []
         self.settled = []
         self.failures = []
+        self.meanwhile = []
         self.tops = dict.fromkeys(symbols, d(price))
         self.next_funding_ms = START_MS + 8 * 60 * MINUTE_MS
         self.sink = None
@@ -114,10 +118,10 @@ class ScriptedMarket:
             self.mark(self.tops[symbol], symbol=symbol)
 
     def health(self):
-        return ExchangeHealth((), 0, 0, 2_400, 0)
+        return ExchangeHealth((StreamHealth("market", up=True, age_ms=1, reconnects=0),), 0, 0, 2_400, 0)
 
     def tasks(self):
-        return ()
+        return ("market connection",)
 
     async def close(self):
         pass
@@ -145,3 +149,5 @@ class ScriptedMarket:
     def _fail(self):
         if self.failures:
             raise self.failures.pop(0)
+        while self.meanwhile:
+            self.meanwhile.pop(0)()
