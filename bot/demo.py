@@ -166,6 +166,8 @@ class Demo:
 
     def start(self) -> None:
         """Start every part; raises DemoFailed or ConfigurationError with the part's own words."""
+        if (self._home / MARKER).exists():
+            self._lock.take()
         self._say("starting the simulated exchange ...")
         self._urls = self._start_simulator()
         self._take_home()
@@ -191,7 +193,8 @@ class Demo:
 
     def _take_home(self) -> None:
         try:
-            self._lock.take()
+            if not self._lock.held:
+                self._lock.take()
             with home_lock(self._home):
                 for name in ("status", "logs"):
                     shutil.rmtree(self._home / name, ignore_errors=True)
@@ -288,8 +291,8 @@ class Demo:
 
     def show(self) -> int:
         """Print a line every few seconds until Ctrl-C."""
-        self._say("trading; Ctrl-C ends everything.")
         with suppress(KeyboardInterrupt):
+            self._say("trading; Ctrl-C ends everything.")
             self._trade_until(math.inf)
         self._say("ending ...")
         return int(self.stop() > 0)

@@ -20,6 +20,11 @@ class InstanceLock:
         self._cure = cure
         self._descriptor = -1
 
+    @property
+    def held(self) -> bool:
+        """Return whether this object holds the lock."""
+        return self._descriptor >= 0
+
     def take(self) -> None:
         """Take the lock; raises ConfigurationError naming the process that holds it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +43,7 @@ class InstanceLock:
 
     def release(self) -> None:
         """Let go; safe to call twice."""
-        if self._descriptor >= 0:
+        if self.held:
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -1,0 +1,100 @@
+"""However a demo ends, nothing of it goes on running, and what went wrong is said in one line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("ACT_")}
+
+
+@contextmanager
+def a_demo(home: Path, *arguments: str):
+    """Start a demo in a home; whatever the test does, its processes are gone afterwards."""
+    command = [sys.executable, "-m", "bot", "demo", "--no-dashboard", "--speed", "240", "--home", str(home), *arguments]
+    demo = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, stdin=subprocess.DEVNULL
+    )
+    try:
+        yield demo
+    finally:
+        if demo.poll() is None:
+            demo.kill()
+        demo.communicate()
+        for pid in parts(home).values():
+            os.kill(pid, signal.SIGKILL)
+
+
+def parts(home: Path) -> dict[str, int]:
+    """Return the running parts of the demo in a home, by the command they run."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"ACT_HOME={home}\0".encode() in (folder / "environ").read_bytes():
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+                found[words[3]] = int(folder.name)
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def until(condition, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_running(home: Path) -> bool:
+    try:
+        return json.loads((home / "status" / "heartbeat.json").read_text())["state"] == "running"
+    except FileNotFoundError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+def test_ctrl_c_while_it_starts_ends_all_of_it(tmp_path):
+    with a_demo(tmp_path) as demo:
+        until(lambda: "run" in parts(tmp_path))
+        demo.send_signal(signal.SIGINT)
+        _, errors = demo.communicate(timeout=20)
+        assert (demo.returncode, errors) == (130, "")
+        assert not parts(tmp_path)
+
+
+def test_a_killed_demo_leaves_no_part_behind(tmp_path):
+    with a_demo(tmp_path) as demo:
+        until(lambda: {"run", "simulator"} <= parts(tmp_path).keys())
+        demo.kill()
+        demo.wait()
+        until(lambda: not parts(tmp_path))
+
+
+def test_a_part_that_dies_is_an_error_and_ends_the_others(tmp_path):
+    with a_demo(tmp_path, "--for", "60", "--json") as demo:
+        until(lambda: is_running(tmp_path))
+        os.kill(parts(tmp_path)["run"], signal.SIGKILL)
+        output, errors = demo.communicate(timeout=30)
+        assert not parts(tmp_path)
+    assert demo.returncode == 1
+    assert errors == "act: the bot ended with SIGKILL, its last words: none\n"
+    assert output.count("\n") == 1
+    assert json.loads(output)["errors"] == 1
+
+
+def test_ctrl_c_while_it_trades_ends_all_of_it_well(tmp_path):
+    with a_demo(tmp_path) as demo:
+        assert "trading; Ctrl-C ends everything.\n" in iter(demo.stdout.readline, "")
+        demo.send_signal(signal.SIGINT)
+        output, errors = demo.communicate(timeout=20)
+        assert (demo.returncode, errors) == (0, "")
+        assert output.endswith("ending ...\n")
+        assert not parts(tmp_path)
