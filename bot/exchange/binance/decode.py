@@ -586,8 +586,9 @@ def _transfer(kind: str, time_ms: int, symbol: str, asset: str, amount: Decimal,
 class UserNews(Struct, frozen=True):
     """What a user frame says, and what must be asked because it left that out.
 
-    `ask_fills_of` names an order (symbol, order id) whose executions came without their fees; `ask_income` says that a
-    funding came without its symbol; `ignored` names a frame that means nothing to us, `unknown` one nobody told us of.
+    `ask_fills_of` names an order (symbol, order id) whose executions came without their fees; `ask_income` says that
+    money came without its symbol, which only the income history knows; `ignored` names a frame that means nothing to
+    us, `unknown` one nobody told us of.
     """
 
     events: tuple[Event, ...] = ()
@@ -860,6 +861,8 @@ def _account_news(update: _AccountUpdate) -> UserNews:
     if account.reason in _QUIET_REASONS or not changes:
         return UserNews()
     symbol = account.symbol or _only_symbol(account.positions)
+    if not symbol and account.reason not in _DEPOSITS:
+        return UserNews(ask_income=True)
     if account.reason not in FUNDING_KINDS:
         return UserNews(
             tuple(
@@ -868,8 +871,6 @@ def _account_news(update: _AccountUpdate) -> UserNews:
                 for event in _transfer(account.reason, update.time_ms, symbol, asset, change, update.at_ms)
             )
         )
-    if not symbol:
-        return UserNews(ask_income=True)
     minute = floor_to(update.time_ms, MINUTE_MS)
     return UserNews(
         tuple(

@@ -107,6 +107,12 @@ def test_other_balance_changes_keep_their_name():
     assert (event.transfer.kind, event.transfer.symbol) == ("INSURANCE_CLEAR", "BTCUSDT")
 
 
+def test_what_a_liquidation_cost_is_asked_for_when_its_symbol_is_missing():
+    news = read(an_account_frame("INSURANCE_CLEAR"))
+    assert news.ask_income
+    assert not news.events
+
+
 def test_balance_changes_by_trading_are_left_to_the_fills():
     assert read(an_account_frame("ORDER", positions=["BTCUSDT"])).events == ()
 
