@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import override
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from bot.ports import Socket, SocketListener
 
+CONNECT_SECONDS = 10.0
 HANDSHAKE_SECONDS = 5.0
 PING_AFTER_SECONDS = 10.0
 PONG_WITHIN_SECONDS = 10.0
@@ -28,18 +30,19 @@ class PicowsTransport:
     async def connect(self, url: str, listener: SocketListener) -> Socket:
         """Open a WebSocket; raises ConnectionError or TimeoutError, neither of which repeats the URL's secrets."""
         try:
-            transport, _ = await ws_connect(
-                lambda: _Relay(listener),
-                url,
-                ssl_context=ssl.create_default_context() if url.startswith("wss:") else None,
-                websocket_handshake_timeout=HANDSHAKE_SECONDS,
-                enable_auto_ping=True,
-                auto_ping_idle_timeout=PING_AFTER_SECONDS,
-                auto_ping_reply_timeout=PONG_WITHIN_SECONDS,
-                max_frame_size=LARGEST_FRAME_BYTES,
-                max_redirects=0,
-                logger_name=_log,
-            )
+            async with asyncio.timeout(CONNECT_SECONDS):
+                transport, _ = await ws_connect(
+                    lambda: _Relay(listener),
+                    url,
+                    ssl_context=_trusted() if url.startswith("wss:") else None,
+                    websocket_handshake_timeout=HANDSHAKE_SECONDS,
+                    enable_auto_ping=True,
+                    auto_ping_idle_timeout=PING_AFTER_SECONDS,
+                    auto_ping_reply_timeout=PONG_WITHIN_SECONDS,
+                    max_frame_size=LARGEST_FRAME_BYTES,
+                    max_redirects=0,
+                    logger_name=_log,
+                )
         except TimeoutError:
             raise TimeoutError(f"{urlsplit(url).netloc} did not finish the handshake") from None
         except (OSError, WSError) as error:
@@ -49,6 +52,11 @@ class PicowsTransport:
     def http_adapter(self) -> BaseAdapter:
         """Return an adapter that keeps one connection and never retries by itself."""
         return HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 def _cause(error: OSError | WSError) -> str:

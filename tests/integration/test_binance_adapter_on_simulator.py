@@ -6,6 +6,7 @@ import time
 from decimal import Decimal
 
 import pytest
+from Crypto.PublicKey import ECC
 
 from bot.domain.books import HistoryMark
 from bot.domain.commands import CancelOrder, CancelStop, LookUpOrder, PlaceStop, SubmitOrder
@@ -234,3 +235,15 @@ async def test_a_fill_on_a_silent_user_stream_is_found_by_rest(simulator, tradin
     exchange.execute(SubmitOrder(request))
     await until(lambda: "FILLED" in statuses(sink, request.client_order_id))
     assert fills(sink)
+
+
+async def test_an_ed25519_key_logs_on_and_trades():
+    pem = ECC.generate(curve="Ed25519").export_key(format="PEM")
+    with RunningSimulator(Options(symbols=SYMBOLS, speed=10, seed=4, api_secret=pem)) as simulator:
+        exchange, sink = an_exchange(simulator), TimedSink()
+        await exchange.connect()
+        await exchange.open_streams(SYMBOLS, sink)
+        request = an_order()
+        exchange.execute(SubmitOrder(request))
+        await until(lambda: "FILLED" in statuses(sink, request.client_order_id))
+        await exchange.close()
