@@ -80,7 +80,7 @@ class PaperSection(_Section):
     """`[paper]`: the account that paper trading pretends to have."""
 
     balance: Decimal = Decimal(10_000)
-    """Opening wallet in USDT."""
+    """Opening wallet in USDT at the first start; afterwards the books go on."""
 
 
 class EndpointsSection(_Section):
