@@ -22,7 +22,7 @@ from bot.exchange.binance.exchange import BinanceExchange
 from bot.exchange.binance.public import BinanceMarket
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.simulated.paper import PaperAccount, PaperExchange
-from bot.loader import strategy_class
+from bot.loader import check_strategies, strategy_class
 from bot.ports import Exchange, Store
 from bot.runtime import logs
 from bot.runtime.clock import SystemClock
@@ -49,6 +49,7 @@ def main(argv: list[str]) -> int:
     folder = Path(options.home).resolve() if options.home else home()
     settings = _with_mode(load(folder), options.mode)
     key, key_secret = _credentials(settings)
+    check_strategies(settings.core_plan(_code_version()))
     os.umask(0o077)
     for name in ("status", "logs"):
         _make_folder(folder / name)

@@ -28,6 +28,7 @@ class HeartbeatFile:
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            os.fchmod(descriptor, 0o640)
             json.dump(beat, stream, separators=(",", ":"), default=str)
         fresh.replace(self._path)
 

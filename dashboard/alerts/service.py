@@ -43,6 +43,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     folder = Path(options.home).resolve() if options.home else home()
     settings = load(folder)
+    os.umask(0o077)
     _set_up_logs()
     asyncio.run(_run(settings, folder))
     return 0

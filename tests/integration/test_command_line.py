@@ -385,6 +385,9 @@ def test_a_bad_environment_is_one_line_and_exit_78(act, home, monkeypatch, varia
         ("--live", TOML, 'mode = "live"'),
         ("--testnet", "mode = \n", "not valid TOML"),
         ("--testnet", "nonsense = 1\n", "unknown key nonsense"),
+        ("--paper", "", "no symbol is configured"),
+        ("--paper", '[symbols.BTCUSDT]\nstrategy = "none_such"\n', "there is no strategy 'none_such'"),
+        ("--paper", TOML + '[strategy.vwap_reversion]\nk = "high"\n', "k"),
     ],
 )
 def test_a_run_that_cannot_be_is_refused_before_anything_is_written(act, tmp_path, arguments, toml, words):

@@ -1,3 +1,4 @@
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -36,10 +37,12 @@ def test_readers_never_see_half_a_heartbeat(tmp_path):
         writer.join()
 
 
-def test_the_file_is_closed_to_others_and_nothing_is_left_beside_it(tmp_path):
+def test_the_file_is_for_owner_and_group_whatever_the_umask_and_nothing_is_left_beside_it(tmp_path):
     path = tmp_path / "heartbeat.json"
+    before = os.umask(0o077)
     HeartbeatFile(path).write(1, {})
-    assert path.stat().st_mode & 0o007 == 0
+    os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
     assert [each.name for each in tmp_path.iterdir()] == ["heartbeat.json"]
 
 
