@@ -76,10 +76,9 @@ def status(argv: list[str]) -> int:
     if options.json:
         print(_json({"heartbeat": beat, "positions": positions, "orders": orders}))
         return 0
-    reason = f": {beat['reason']}" if beat.get("reason") else ""
-    print(f"[{str(beat.get('mode', '?')).upper()}] {beat.get('state', '?')}{reason}")
+    age = heartbeat.age_seconds(beat, datetime.now(UTC)) if "ts" in beat else 0.0
+    print(f"[{str(beat.get('mode', '?')).upper()}] {_state_words(beat, age)}")
     if "ts" in beat:
-        age = heartbeat.age_seconds(beat, datetime.now(UTC))
         print(f"heartbeat {age:.1f} s old, equity {beat.get('equity', '?')}, today {beat.get('day_pnl', '?')}")
     _table(
         ("SYMBOL", "SIDE", "QUANTITY", "ENTRY", "LAST CLOSE", "UNREALIZED", "STOP", "STOP RESTS"),
@@ -117,6 +116,14 @@ def status(argv: list[str]) -> int:
         "no open orders",
     )
     return 0
+
+
+def _state_words(beat: dict[str, Any], age: float) -> str:
+    reason = f": {beat['reason']}" if beat.get("reason") else ""
+    words = f"{beat.get('state', '?')}{reason}"
+    if age <= heartbeat.DEAD_SECONDS or beat.get("state") == "stopped":
+        return words
+    return f"dead; its last word was {words}"
 
 
 def ledger(argv: list[str]) -> int:

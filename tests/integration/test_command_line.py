@@ -161,6 +161,13 @@ def test_status_shows_mode_state_and_age(act, home):
     assert "equity 10000.5, today 0.5" in out
 
 
+def test_status_calls_a_bot_without_a_fresh_heartbeat_dead(act, home):
+    beat(home, age_seconds=11, reason="why not")
+    assert act("status", "--home", home)[1].startswith("[DEMO] dead; its last word was running: why not\n")
+    beat(home, age_seconds=11, state="stopped", reason="stopped by a signal")
+    assert act("status", "--home", home)[1].startswith("[DEMO] stopped: stopped by a signal\n")
+
+
 def test_why_of_an_unknown_order_is_a_failure_that_says_where_to_look(act, home):
     code, out, err = act("why 4711", "--home", home)
     assert (code, out) == (cli.FAILED, "")

@@ -76,3 +76,24 @@ async def test_a_task_that_ends_by_itself_is_a_death():
     watched.supervisor.watch("pen", ends, limit_seconds=5)
     await watched.turn(6)
     assert watched.deaths[0] == "ended although it must not"
+
+
+async def test_time_in_which_the_whole_process_stood_still_is_held_against_nobody():
+    watched = Watched()
+
+    async def waits(_beat):
+        watched.starts += 1
+        await asyncio.Event().wait()
+
+    watched.supervisor.watch("pen", waits, limit_seconds=5)
+    running = asyncio.create_task(watched.supervisor.run())
+    for stopped_seconds in (0, 100, 0):
+        watched.clock.seconds += stopped_seconds
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert watched.deaths == []
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert watched.deaths == ["gave no sign of life for 5 s"]
+    running.cancel()
+    await watched.supervisor.stop()
