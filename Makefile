@@ -23,8 +23,9 @@ setup: $(READY) ## .venv with everything that tests and dashboard need
 $(READY): requirements.lock pyproject.toml .python-version | $(filter .venv-uv/bin/uv,$(UV))
 	$(BIN)/python -c "import sys; sys.exit(sys.version_info[:2] != (3, 12))" 2>/dev/null \
 		|| { rm -rf $(VENV) && $(UV) venv --quiet --python 3.12 $(VENV); }
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q bot dashboard database simulator strategies
 	touch $@
 
 demo: setup ## simulator, bot, alerts and dashboard; Ctrl-C ends them
