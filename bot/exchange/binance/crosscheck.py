@@ -2,7 +2,7 @@
 
 Each round reads positions, open orders and open conditional orders. What changed since the round before is read in
 full (executions by trade id) and told as the same events the stream would have brought; the core takes each once.
-An execution that REST knew and a connected stream did not deliver within seconds proves that stream dead.
+What a connected stream should have brought and did not is `StreamWitness`'s to judge.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -19,6 +19,7 @@ from bot.exchange.binance.account import ALL_SYMBOLS_WEIGHT, PAGE, Account
 from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.errors import NO_SUCH_ORDER, ApiFailure
 from bot.exchange.binance.lookups import LookUps
+from bot.exchange.binance.witness import StreamWitness
 from bot.ports import Clock, Sink
 
 _log = structlog.get_logger()
@@ -26,7 +27,6 @@ _log = structlog.get_logger()
 FINAL_STATUSES = frozenset({"FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED", "FINISHED"})
 _CALM_SECONDS = 5.0
 _ALARMED_SECONDS = 2.0
-_DELIVERY_SECONDS = 5.0
 _CALM_SHARE_OF_WEIGHT = 0.15
 _ALARMED_SHARE_OF_WEIGHT = 0.3
 _REMEMBERED = 5_000
@@ -52,6 +52,7 @@ class CrossCheck:
         sink: Sink,
         symbols: Sequence[str],
         stream_is_up: Callable[[], bool],
+        witness: StreamWitness,
         on_agreed: Callable[[], None],
         on_silent: Callable[[str], None],
     ) -> None:
@@ -62,26 +63,28 @@ class CrossCheck:
         self._sink = sink
         self._symbols = tuple(symbols)
         self._stream_is_up = stream_is_up
+        self._witness = witness
         self._on_agreed = on_agreed
         self._on_silent = on_silent
         self._last = _Round({}, {}, {})
         self._trade_ids: dict[str, int] = {}
         self._since_ms = sink.market_ms()
         self._ended: dict[_Key, None] = {}
-        self._overdue: dict[_Key, float] = {}
 
     def saw(self, events: Iterable[Event]) -> None:
-        """Note what the user stream, or a recovery, has told already."""
+        """Note what the user stream has told, or has made us ask for."""
         for event in events:
+            self._note(event)
             match event:
-                case OrderUpdated(order=order, fill=fill):
-                    self._note_end(order.symbol, order.order_id, order.status)
-                    if fill is not None:
-                        self._note_fill(fill)
-                case FillRecovered(fill=fill):
-                    self._note_fill(fill)
-                case AlgoUpdated(algo=algo):
-                    self._note_end(algo.symbol, -algo.algo_id, algo.status)
+                case OrderUpdated(fill=Fill() as fill) | FillRecovered(fill=fill):
+                    self._witness.told(fill)
+
+    def read_back(self, events: Iterable[Event]) -> None:
+        """Note what a recovery has read by REST."""
+        for event in events:
+            self._note(event)
+            if isinstance(event, FillRecovered):
+                self._witness.read_back(event.fill)
 
     async def run(self) -> None:
         """Compare for ever, the first time at once; what is older than now is left to recovery."""
@@ -105,6 +108,7 @@ class CrossCheck:
         return max(wanted, weight * 60 / (share * self._budget.weight_limit))
 
     async def _compare(self) -> list[Event]:
+        self._witness.look()
         last, now = self._last, await self._read()
         events: list[Event] = []
         for symbol in self._changed(last, now):
@@ -147,8 +151,7 @@ class CrossCheck:
         fresh = [fill for fill in page if fill.trade_id > self._trade_ids.get(symbol, 0)]
         for fill in fresh:
             self._note_fill(fill)
-            if self._stream_is_up():
-                self._overdue[symbol, fill.trade_id] = self._clock.monotonic()
+            self._witness.read_back(fill)
         more = await self._new_fills(symbol) if len(page) == PAGE and fresh else []
         now = self._sink.market_ms()
         return [*(FillRecovered(now, fill) for fill in fresh), *more]
@@ -197,9 +200,19 @@ class CrossCheck:
                 raise
             return None
 
+    def _note(self, event: Event) -> None:
+        match event:
+            case OrderUpdated(order=order, fill=fill):
+                self._note_end(order.symbol, order.order_id, order.status)
+                if fill is not None:
+                    self._note_fill(fill)
+            case FillRecovered(fill=fill):
+                self._note_fill(fill)
+            case AlgoUpdated(algo=algo):
+                self._note_end(algo.symbol, -algo.algo_id, algo.status)
+
     def _note_fill(self, fill: Fill) -> None:
         self._trade_ids[fill.symbol] = max(fill.trade_id, self._trade_ids.get(fill.symbol, 0))
-        self._overdue.pop((fill.symbol, fill.trade_id), None)
 
     def _note_end(self, symbol: str, number: int, status: str) -> None:
         if status not in FINAL_STATUSES:
@@ -209,13 +222,7 @@ class CrossCheck:
             del self._ended[next(iter(self._ended))]
 
     def _judge_the_stream(self) -> None:
-        if not self._overdue:
+        if missing := self._witness.missing():
+            self._on_silent(f"{missing} executions known to REST did not come")
+        elif self._witness.agrees():
             self._on_agreed()
-            return
-        oldest = min(self._overdue.values())
-        if self._clock.monotonic() - oldest <= _DELIVERY_SECONDS:
-            return
-        late = len(self._overdue)
-        self._overdue.clear()
-        if self._stream_is_up():
-            self._on_silent(f"{late} executions known to REST did not come")

@@ -31,6 +31,7 @@ from bot.exchange.binance.stops import Stops
 from bot.exchange.binance.streams import market_routes
 from bot.exchange.binance.tasks import Tasks
 from bot.exchange.binance.user_stream import UserStream
+from bot.exchange.binance.witness import StreamWitness
 from bot.ports import Clock, Sink, StreamHealth, Transport
 
 _log = structlog.get_logger()
@@ -75,6 +76,7 @@ class Live:
             sink,
             symbols,
             stream_is_up=lambda: self._user.up,
+            witness=StreamWitness(clock, sink, self._user_stream_life),
             on_agreed=self._user.proven,
             on_silent=self._user.restart,
         )
@@ -103,11 +105,16 @@ class Live:
 
     def saw(self, events: Sequence[Event]) -> None:
         """Note what a recovery has told already."""
-        self._crosscheck.saw(events)
+        self._crosscheck.read_back(events)
 
     def health(self) -> tuple[StreamHealth, ...]:
         """Return each stream's state."""
         return self._streams.health()
+
+    def _user_stream_life(self) -> int:
+        """Return the number of the user stream's connection, 0 while there is none to judge."""
+        market_is_up = any(stream.up for stream in self._streams.health() if stream.name == "market")
+        return self._user.opened_count if self._user.up and market_is_up else 0
 
     def _later(self, event: Event) -> None:
         """Answer a command that needs no waiting, but not before `execute` has returned."""

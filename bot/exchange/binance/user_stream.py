@@ -31,6 +31,7 @@ class UserStream:
         self, base_url: str, rest: Rest, clock: Clock, sink: Sink, tasks: Tasks, on_news: Callable[[UserNews], None]
     ) -> None:
         self.up = False
+        self.opened_count = 0
         self.restart: Callable[[str], None] = lambda _why: None
         self._base_url = base_url
         self._rest = rest
@@ -51,6 +52,7 @@ class UserStream:
     async def opened(self, socket: Socket) -> None:
         """Take a connection with a key that REST has just called valid: it is alive until something says otherwise."""
         del socket
+        self.opened_count += 1
         self.proven()
         self.up = True
         self._sink.on_stream_up(self.name)

@@ -11,6 +11,7 @@ from bot.exchange.binance.crosscheck import CrossCheck
 from bot.exchange.binance.decode import Income, income_events
 from bot.exchange.binance.history import History
 from bot.exchange.binance.lookups import LookUps
+from bot.exchange.binance.witness import StreamWitness
 from support.clocks import TestClock
 from support.wire import (
     RecordingSink,
@@ -177,6 +178,7 @@ class Watch:
         self.clock = TestClock()
         self.sink = RecordingSink(NOW)
         self.stream_up = stream_up
+        self.life = 1
         self.silent = []
         self.agreed = 0
         account = an_account(ScriptedNetwork(venue), self.clock)
@@ -188,6 +190,7 @@ class Watch:
             self.sink,
             ["BTCUSDT"],
             stream_is_up=lambda: self.stream_up,
+            witness=StreamWitness(self.clock, self.sink, lambda: self.life if self.stream_up else 0),
             on_agreed=self._agree,
             on_silent=self.silent.append,
         )
@@ -232,16 +235,39 @@ async def test_a_connected_stream_that_keeps_an_execution_to_itself_is_dead():
     venue = Venue()
     watch = Watch(venue)
     await watch.rounds(1)
-    venue.trades, venue.positions = [a_trade_row(1, time=NOW)], [a_position()]
+    venue.trades, venue.positions = [a_trade_row(1, time=NOW + 1)], [a_position()]
     await watch.rounds(1)
     assert watch.silent == ["1 executions known to REST did not come"]
+
+
+async def test_a_recovery_that_knew_first_does_not_hide_a_silent_stream():
+    venue = Venue()
+    watch = Watch(venue)
+    await watch.rounds(1)
+    venue.trades, venue.positions = [a_trade_row(1, time=NOW + 1)], [a_position()]
+    watch.check.read_back(await history(venue, a_mark()))
+    watch.clock.seconds += 10
+    await watch.rounds(1)
+    assert watch.sink.events == []
+    assert watch.silent == ["1 executions known to REST did not come"]
+
+
+async def test_a_new_connection_does_not_answer_for_the_gap_before_it():
+    venue = Venue()
+    watch = Watch(venue)
+    await watch.rounds(1)
+    watch.life, watch.sink.now = 2, NOW + 10_000
+    venue.trades, venue.positions = [a_trade_row(1, time=NOW + 5_000)], [a_position()]
+    await watch.rounds(2)
+    assert watch.sink.names()[0] == "FillRecovered"
+    assert watch.silent == []
 
 
 async def test_an_execution_that_the_stream_told_first_is_not_told_again():
     venue = Venue()
     watch = Watch(venue)
     await watch.rounds(1)
-    venue.trades, venue.positions = [a_trade_row(1, time=NOW)], [a_position()]
+    venue.trades, venue.positions = [a_trade_row(1, time=NOW + 1)], [a_position()]
     watch.check.saw(await history(venue, a_mark()))
     await watch.rounds(2)
     assert watch.sink.events == []
