@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.ports import ExchangeHealth
+from bot.trading.state import PAUSED
 from bot.trading.view import View
 
 # Gates that close because something technical is not right; the others are closed by limits or by people.
@@ -35,7 +36,7 @@ def state_of(stage: Stage, view: View) -> tuple[str, str]:
     if stage.failed:
         return "halted", stage.reason
     for halt in view.halts:
-        if not halt.symbol:
+        if not halt.symbol and halt.reason != PAUSED:
             return "halted", f"{halt.reason}: {halt.detail}"
     for gate in view.gates:
         if gate.gate in TECHNICAL_GATES:

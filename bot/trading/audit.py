@@ -108,13 +108,14 @@ def close_incident(state: State, code: str, symbol: str) -> None:
         state.record(replace(row, closed_ms=state.now_ms))
 
 
-def halt(state: State, reason: str, symbol: str, detail: str) -> None:
+def halt(state: State, reason: str, symbol: str, detail: str, severity: str = CRITICAL) -> None:
     """Stop entries (of one symbol, or with "" of all) until a person resumes; positions stay managed."""
     if (reason, symbol) in state.halted:
         return
     _keep_halt(state, reason, symbol, Halt(detail, state.now_ms))
     state.touch_all()
-    alert(state, CRITICAL, "halt", symbol, f"{reason}-{state.now_ms}", f"HALT {symbol} {reason}", detail)
+    title = f"HALT {symbol} {reason}" if symbol else f"HALT {reason}"
+    alert(state, severity, "halt", symbol, f"{reason}-{state.now_ms}", title, detail)
 
 
 def end_halts(state: State, symbol: str, why: str) -> list[str]:

@@ -34,7 +34,7 @@ def obey(state: State, asked: PersonAsked) -> None:
         del state.requests[next(iter(state.requests))]
     match asked.command:
         case "pause":
-            audit.halt(state, PAUSED, "", f"paused by {asked.who}")
+            audit.halt(state, PAUSED, "", f"paused by {asked.who}", audit.WARNING)
             _answer(state, asked.request_id, DONE, "entries are paused; stops and exits go on")
         case "halt":
             audit.halt(state, HALTED_BY_PERSON, "", f"halted by {asked.who}")

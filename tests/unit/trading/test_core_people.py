@@ -5,7 +5,7 @@ from decimal import Decimal
 from bot.domain.commands import CancelOrder, PlaceStop, SubmitOrder
 from bot.domain.events import GateClosed, OrderRefused, PersonAsked
 from bot.domain.order import Side
-from bot.domain.records import CommandRow, Decision, RiskEvent
+from bot.domain.records import Alert, CommandRow, Decision, RiskEvent
 from bot.trading.limits import RiskLimits
 from bot.trading.strategy import ENTER_LONG, EXIT_LONG
 from support.core_bench import BTC, ETH, MINUTE_MS, Bench, of
@@ -29,6 +29,8 @@ def test_a_pause_stops_entries_until_resume_and_survives_a_restart():
     bench = Bench()
     ask(bench, "pause")
     assert (answer(bench).state, bench.engine.view().paused) == ("DONE", True)
+    alert = bench.all(Alert)[-1]
+    assert (alert.severity, alert.title, alert.text) == ("WARNING", "HALT paused", "paused by ann")
     again = bench.restarted()
     again.snapshot()
     assert again.engine.view().paused
