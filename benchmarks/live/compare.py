@@ -102,7 +102,8 @@ of its own, on {machine["cores"]} cores, Python {machine["python"]}, load {machi
 {_table(results)}
 
 "act" is the bot's own adapter, shell, core and database; "sdk" the official SDK's streams and REST with nothing behind
-them; "bare" picows and msgspec alone, the floor. Ratios travel between machines, absolute figures do not.
+them; "bare" picows and msgspec alone, the floor. Ratios travel between machines, absolute figures do not. On a machine
+with other work to do, the tails (p99 and beyond) show that work more than either path.
 
 {figures}
 """
