@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
     settings = _with_mode(load(folder), options.mode)
     key, key_secret = _credentials(settings)
     check_strategies(settings.core_plan(_code_version()))
+    binance = _binance_settings(settings, key, key_secret)
     os.umask(0o077)
     for name in ("status", "logs"):
         _make_folder(folder / name)
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> int:
         folder / "logs", [key.get_secret_value(), key_secret.get_secret_value()], to_stdout=options.log_to_stdout
     )
     with home_lock(folder), _account_lock(settings, key):
-        return uvloop.run(_run(settings, folder, key, key_secret))
+        return uvloop.run(_run(settings, folder, binance))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,14 +116,14 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-async def _run(settings: Settings, folder: Path, key: SecretStr, key_secret: SecretStr) -> int:
+async def _run(settings: Settings, folder: Path, binance: BinanceSettings) -> int:
     clock = SystemClock()
     store = _open_store(settings, folder, clock)
     plan = settings.core_plan(_code_version())
     service = Service(
         Parts(
             plan=plan,
-            exchange=_make_exchange(settings, key, key_secret, clock, store),
+            exchange=_make_exchange(settings, binance, clock, store),
             store=store,
             clock=clock,
             make_engine=engine_maker(plan),
@@ -186,11 +187,9 @@ def database_urls(settings: Settings, folder: Path) -> tuple[str, str]:
     return settings.database.url or act_url(status), settings.database.desk_url or desk_url(status)
 
 
-def _make_exchange(
-    settings: Settings, key: SecretStr, key_secret: SecretStr, clock: SystemClock, store: Store
-) -> Exchange:
+def _binance_settings(settings: Settings, key: SecretStr, key_secret: SecretStr) -> BinanceSettings:
     urls = settings.urls()
-    binance = BinanceSettings(
+    return BinanceSettings(
         rest_url=urls.rest,
         ws_api_url=urls.ws_api,
         market_stream_url=urls.market,
@@ -199,6 +198,9 @@ def _make_exchange(
         api_key=key,
         api_secret=key_secret,
     )
+
+
+def _make_exchange(settings: Settings, binance: BinanceSettings, clock: SystemClock, store: Store) -> Exchange:
     if settings.mode == "paper":
         market = BinanceMarket(binance, clock, PicowsTransport(), ThreadExecutor())
         return PaperExchange(market, _paper_account(settings), store.books())

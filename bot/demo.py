@@ -23,13 +23,14 @@ from urllib.parse import urlsplit
 from bot.domain.errors import ActError, ConfigurationError
 from bot.runtime import heartbeat
 from bot.runtime.children import Child
-from bot.runtime.lock import InstanceLock, home_lock
+from bot.runtime.lock import InstanceLock, holder, home_lock
 
 KEY, SECRET = "demo-key", "demo-secret"
 MARKER = ".act-demo"
 BAD_CONFIG = 78
 START_SECONDS = 60.0
 PROGRESS_SECONDS = 5.0
+REVIVE_SECONDS = 1.0
 SHORTENED = """
 [pacing]
 min_seconds_between_trades = 5
@@ -151,6 +152,8 @@ class Demo:
         self._children: dict[str, Child] = {}
         self._urls: dict[str, str] = {}
         self._signals: dict[int, Any] = {}
+        self._revive_at = math.inf
+        self._killed_pid = 0
 
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -257,7 +260,8 @@ class Demo:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self._check_alive()
-            if self._beat().get("state") == "running":
+            beat = self._beat()
+            if beat.get("state") == "running" and beat.get("pid") != self._killed_pid:
                 return
             time.sleep(0.02)
         raise DemoFailed(f"the bot was not running after {START_SECONDS:.0f} s. See {self._home / 'logs'}.")
@@ -273,15 +277,41 @@ class Demo:
         raise DemoFailed(f"the dashboard did not answer within {START_SECONDS:.0f} s. See {self._home / 'logs'}.")
 
     def _check_alive(self) -> None:
-        for child in self._children.values():
-            if child.has_ended():
+        for child in tuple(self._children.values()):
+            if child.has_ended() and not self._left_to_revive(child):
                 raise self._ended(child)
+        if time.monotonic() >= self._revive_at:
+            self._revive()
+
+    def _left_to_revive(self, child: Child) -> bool:
+        """Let go of a bot that was killed from outside, or that found another one in its place; as a service would."""
+        if child.name != "bot" or not (child.killed or holder(self._home)):
+            return False
+        self._killed_pid = self._beat().get("pid", 0) if child.killed else self._killed_pid
+        del self._children["bot"]
+        child.forget()
+        self._revive_at = time.monotonic() + REVIVE_SECONDS
+        return True
+
+    def _revive(self) -> None:
+        """Start the bot again, unless somebody has done so."""
+        if holder(self._home):
+            self._revive_at = time.monotonic() + REVIVE_SECONDS
+            return
+        self._revive_at = math.inf
+        self._say("the bot was killed; starting it again ...")
+        self._spawn("bot", ["run", "--demo"], with_keys=True)
+
+    def _await_revived(self) -> None:
+        """Wait for the successor of a bot that was killed."""
+        if self._killed_pid:
+            self._await_running()
 
     def _ended(self, child: Child) -> ActError:
         """Let go of a part that ended by itself; return the error to raise, in the part's own last words."""
         code = child.end()
         del self._children[child.name]
-        words = (child.said().splitlines() or ["none"])[-1].removeprefix("act: ")
+        words = (child.said().splitlines() or ["none"])[-1].removeprefix("act: ").removeprefix("act simulator: ")
         child.forget()
         if code == BAD_CONFIG:
             return ConfigurationError(words)
@@ -334,6 +364,7 @@ class Demo:
     def _lost_until(self, deadline: float) -> ActError | None:
         try:
             self._trade_until(deadline)
+            self._await_revived()
         except ActError as lost:
             print(f"act: {lost}", file=sys.stderr)
             return lost
@@ -354,6 +385,7 @@ class Demo:
     def stop(self) -> int:
         """End every process, the exchange last; return how many ended badly. Asked a second time, end them by force."""
         try:
+            self._end_another_bot()
             return self._end("bot", "dashboard") + self._end("alerts", "simulator")
         except KeyboardInterrupt:
             for child in self._children.values():
@@ -372,6 +404,16 @@ class Demo:
             child.ask_to_end()
         codes = {child.name: child.end() for child in children}
         return sum(code not in {0, -signal.SIGTERM} for name, code in codes.items() if name != "dashboard")
+
+    def _end_another_bot(self) -> None:
+        """End a bot that somebody started on this demo's home after ours was killed."""
+        if "bot" in self._children or math.isinf(self._revive_at):
+            return
+        if pid := holder(self._home):
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + START_SECONDS
+        while holder(self._home) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def _keep_words_of_simulator(self) -> None:
         simulator, logs = self._children.get("simulator"), self._home / "logs"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import override
 
+from bot.domain.errors import ConfigurationError
 from dashboard.alerts.courier import Ledger, Root, State
 from dashboard.alerts.message import Message, Severity
 from dashboard.alerts.watch import NOT_DEAD
@@ -22,7 +23,10 @@ class Outbox:
 
     def __init__(self, act: str, desk: str, status: Path) -> None:
         """Take URLs, empty for the files in `status`. Raises ConfigurationError when desk.db cannot be written."""
-        status.mkdir(parents=True, exist_ok=True)
+        try:
+            status.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{status} cannot be written: {error.strerror}. Check its owner.") from error
         self._act_url = act or act_url(status)
         self._desk_url = desk or desk_url(status)
         self.desk = DeskWriter(self._desk_url)

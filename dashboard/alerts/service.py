@@ -42,6 +42,8 @@ def main(argv: list[str]) -> int:
     """Run until SIGTERM or SIGINT, which it obeys within two seconds; returns the exit code."""
     options = _parser().parse_args(argv)
     folder = Path(options.home).resolve() if options.home else home()
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is not a folder. Choose another with --home, or set ACT_HOME.")
     settings = load(folder)
     os.umask(0o077)
     _set_up_logs()

@@ -67,12 +67,12 @@ class Prices:
 
     def _unreached(self, failure: ApiFailure) -> ActError:
         if failure.http_status == 0:
-            return StopTrading(self._told(failure))
+            return StopTrading(self._told(failure.message))
         if failure.verdict is Verdict.LATER or failure.http_status >= 500:
             return domain_error(failure, "asking the exchange for its time")
-        return ConfigurationError(self._told(failure))
+        return ConfigurationError(self._told(str(failure)))
 
-    def _told(self, why: Exception) -> str:
+    def _told(self, why: str) -> str:
         return (
             f"the exchange cannot be reached at {self._url}: {why}. Check the rest URL in [endpoints] and the network."
         )

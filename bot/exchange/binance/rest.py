@@ -225,7 +225,7 @@ def _unanswered(error: Exception) -> ApiFailure:
     if isinstance(error, ConnectTimeout):
         return ApiFailure(0, 0, "the connection could not be opened in time", sent=False)
     if isinstance(error, RequestsConnectionError) and _never_opened(error):
-        return ApiFailure(0, 0, "the connection was refused", sent=False)
+        return ApiFailure(0, 0, "no connection could be opened", sent=False)
     return ApiFailure(0, 0, f"no answer ({type(error).__name__})")
 
 

@@ -64,12 +64,17 @@ class BinanceSettings:
 
 
 def _refuse_plain_text(name: str, url: str) -> None:
-    parts = urlsplit(url)
-    if not parts.hostname or parts.scheme not in {"http", "https", "ws", "wss"}:
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in {"http", "https", "ws", "wss"}
+    except ValueError:
+        usable = False
+    if not usable:
         raise ConfigurationError(f"{name} is not a URL of http(s) or ws(s): {url!r}. Correct [endpoints].")
-    if parts.scheme in _ENCRYPTED or _is_loopback(parts.hostname):
+    host = parts.hostname or ""
+    if parts.scheme in _ENCRYPTED or _is_loopback(host):
         return
-    raise ConfigurationError(f"{name} would send keys in plain text to {parts.hostname}. Use https:// and wss://.")
+    raise ConfigurationError(f"{name} would send keys in plain text to {host}. Use https:// and wss://.")
 
 
 def _is_loopback(host: str) -> bool:

@@ -271,7 +271,9 @@ async def test_a_busy_exchange_is_waited_for(status):
         await reaching(answering(status, {}))
 
 
-@pytest.mark.parametrize("url", ["http://fapi.example.com", "ftp://127.0.0.1", "127.0.0.1:80", ""])
+@pytest.mark.parametrize(
+    "url", ["http://fapi.example.com", "ftp://127.0.0.1", "127.0.0.1:80", "", "http://[::1", "http://127.0.0.1:99999"]
+)
 def test_plain_text_to_anywhere_but_loopback_is_refused(url):
     with pytest.raises(ConfigurationError):
         settings(rest_url=url)
