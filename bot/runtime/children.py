@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 PARENT = "ACT_PARENT_PID"
@@ -18,13 +19,15 @@ _PR_SET_PDEATHSIG = 1
 def end_with_parent() -> None:
     """Have this process ended by SIGTERM when the one named in ACT_PARENT_PID is gone, however it went.
 
-    The kernel does it (prctl(2), PR_SET_PDEATHSIG), also across exec; elsewhere than on Linux nothing happens.
+    The kernel does it (prctl(2), PR_SET_PDEATHSIG), also across exec; elsewhere than on Linux nothing happens, nor in
+    a process that somebody else started with the same environment.
     """
-    parent = os.environ.pop(PARENT, "")
+    parent = int(os.environ.pop(PARENT, "0") or "0")
     if not parent or sys.platform != "linux":
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != int(parent):
+    if os.getppid() == parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if not Path(f"/proc/{parent}").exists():
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -56,6 +59,11 @@ class Child:
     def has_ended(self) -> bool:
         """Return whether the process is gone."""
         return self._process.poll() is not None
+
+    @property
+    def killed(self) -> bool:
+        """Return whether somebody ended it by SIGKILL."""
+        return self._process.poll() == -signal.SIGKILL
 
     def said(self) -> str:
         """Return the end of what it wrote to stderr."""

@@ -21,6 +21,11 @@ class InstanceLock:
         self._descriptor = -1
 
     @property
+    def path(self) -> Path:
+        """Return the file, which names the holder while there is one."""
+        return self._path
+
+    @property
     def held(self) -> bool:
         """Return whether this object holds the lock."""
         return self._descriptor >= 0
@@ -60,6 +65,16 @@ class InstanceLock:
 def home_lock(home: Path) -> InstanceLock:
     """Return the lock of a home folder: whoever holds it may write `status/act.db`."""
     return InstanceLock(home / "status" / "act.lock", f"the home {home}")
+
+
+def holder(home: Path) -> int:
+    """Return the process id of the bot that runs on a home folder, 0 = none. Looks only, so that none is kept out."""
+    try:
+        pid = int(home_lock(home).path.read_text(encoding="utf-8"))
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return 0
+    return pid
 
 
 def account_lock(api_key: str, endpoint: str) -> InstanceLock:

@@ -81,13 +81,25 @@ def test_a_killed_demo_leaves_no_part_behind(tmp_path):
 def test_a_part_that_dies_is_an_error_and_ends_the_others(tmp_path):
     with a_demo(tmp_path, "--for", "60", "--json") as demo:
         until(lambda: is_running(tmp_path))
-        os.kill(parts(tmp_path)["run"], signal.SIGKILL)
+        os.kill(parts(tmp_path)["alerts"], signal.SIGKILL)
         output, errors = demo.communicate(timeout=30)
         assert not parts(tmp_path)
     assert demo.returncode == 1
-    assert errors == "act: the bot ended with SIGKILL, its last words: none\n"
+    assert errors == "act: the alerts ended with SIGKILL, its last words: none\n"
     assert output.count("\n") == 1
     assert json.loads(output)["errors"] == 1
+
+
+def test_a_bot_killed_by_somebody_is_started_again_and_its_books_are_equal(tmp_path):
+    with a_demo(tmp_path, "--for", "6", "--json") as demo:
+        until(lambda: is_running(tmp_path))
+        time.sleep(2)
+        os.kill(parts(tmp_path)["run"], signal.SIGKILL)
+        output, errors = demo.communicate(timeout=60)
+        assert not parts(tmp_path)
+    result = json.loads(output)
+    assert (demo.returncode, errors) == (0, "")
+    assert result["ledger_equal"], result["differences"]
 
 
 def test_ctrl_c_while_it_trades_ends_all_of_it_well(tmp_path):
