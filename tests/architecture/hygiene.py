@@ -9,7 +9,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-MONEY = ("bot/domain", "bot/trading", "simulator/venue", "database")
+MONEY = (
+    "bot/domain", "bot/trading", "bot/exchange/simulated", "simulator/venue", "database",
+    *(f"bot/exchange/binance/{name}.py" for name in ("account", "decode", "encode", "history", "stops", "prices")),
+    *(f"simulator/server/{name}.py" for name in ("accounts", "formats", "interventions", "params")),
+    "simulator/server/payloads.py", "simulator/server/trading.py",
+    "simulator/market/funding.py", "simulator/market/instruments.py",
+)  # fmt: skip
 # Where a float is right: indicators' readings, percentiles, prices only shown, and wall-clock seconds.
 FLOAT_ALLOWED = {
     "bot/domain/errors.py": "seconds of wall time to wait",
@@ -30,12 +36,12 @@ CLOCK_ALLOWED = {
     "bot/desk.py": "a person's tool that judges ages by the wall clock",
     "simulator/server/sockets.py": "the simulator's own seam to the world",
 }
-CLOCK_CALLS = {
-    "time.time", "time.time_ns", "time.monotonic", "time.perf_counter", "time.sleep",
-    "datetime.now", "datetime.utcnow", "datetime.today", "date.today",
-    "uuid.uuid4", "uuid.uuid1", "uuid4", "asyncio.sleep", "secrets.token_hex", "secrets.choice",
-    "random.random", "random.randint", "random.choice", "random.uniform", "random.seed", "os.urandom",
-}  # fmt: skip
+CLOCK_CALLS = re.compile(
+    r"time\.(?:time|monotonic|perf_counter|process_time)(?:_ns)?|time\.sleep|asyncio\.sleep"
+    r"|datetime\.datetime\.(?:now|utcnow|today)|datetime\.date\.today"
+    r"|random\.(?!Random$).*|random\.Random\(\)|numpy\.random\..*|secrets\..*|uuid\.uuid[14]|os\.urandom"
+    r"|.*loop(?:\(\))?\.time"
+)
 _HOSTS = re.compile(r"py" r"pi\.org|python" r"hosted\.org|registry\.npm" r"js|deb\.deb" r"ian\.org|conda\.ana" r"conda")
 _SECRETS = re.compile(
     r"xox[abprs]-[0-9A-Za-z-]{10,}|hooks\.slack\.com/services/T[0-9A-Z]{6,}|AKIA[0-9A-Z]{16}|ghp_[0-9A-Za-z]{30,}"
@@ -59,9 +65,10 @@ def text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="ignore")
 
 
-def sources(folders: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
+def sources(places: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    for each in places:
+        place = ROOT / each
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             yield path.relative_to(ROOT).as_posix(), path
 
 
@@ -87,20 +94,44 @@ def clocks() -> list[str]:
         if name in CLOCK_ALLOWED:
             continue
         lines = text(path).splitlines()
-        for node in ast.walk(ast.parse("\n".join(lines))):
-            if (
-                isinstance(node, ast.Call)
-                and _dotted(node.func) in CLOCK_CALLS
-                and "# clock:" not in lines[node.lineno - 1]
-            ):
-                found.append(f"{name}:{node.lineno}: {lines[node.lineno - 1].strip()}")
+        for number in clock_lines("\n".join(lines)):
+            if "# clock:" not in lines[number - 1]:
+                found.append(f"{name}:{number}: {lines[number - 1].strip()}")
     return found
 
 
-def _dotted(node: ast.expr) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    return f"{_dotted(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ""
+def clock_lines(code: str) -> list[int]:
+    """Return the lines that read the clock, sleep on it or draw chance, by whatever name it was imported."""
+    tree = ast.parse(code)
+    names = dict(_imported(tree))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call.lineno for call in calls if CLOCK_CALLS.fullmatch(_called(call, names))]
+
+
+def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def _called(call: ast.Call, names: dict[str, str]) -> str:
+    """Return the full name of what is called; a generator of chance without a seed ends in `()`."""
+    name = _dotted(call.func, names)
+    return f"{name}()" if name == "random.Random" and not call.args else name
+
+
+def _dotted(node: ast.expr, names: dict[str, str]) -> str:
+    match node:
+        case ast.Name(id=name):
+            return names.get(name, name)
+        case ast.Attribute(value=value, attr=attribute):
+            return f"{_dotted(value, names)}.{attribute}"
+        case ast.Call(func=function):
+            return f"{_dotted(function, names)}()"
+        case _:
+            return ""
 
 
 def hosts() -> list[str]:

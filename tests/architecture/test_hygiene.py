@@ -22,6 +22,33 @@ def test_wall_clock_and_chance_are_used_only_at_the_seam():
     assert hygiene.clocks() == []
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import time\ntime.time()",
+        "import time as t\nt.monotonic_ns()",
+        "from time import time\ntime()",
+        "import datetime\ndatetime.datetime.now()",
+        "from datetime import datetime as d\nd.now()",
+        "from asyncio import sleep\nsleep(1)",
+        "import asyncio\nasyncio.get_running_loop().time()",
+        "from random import randint\nrandint(1, 2)",
+        "import random\nrandom.Random()",
+        "import random\nrandom.SystemRandom()",
+        "import numpy as np\nnp.random.default_rng()",
+        "import secrets\nsecrets.token_bytes(3)",
+        "from uuid import uuid4\nuuid4()",
+    ],
+)
+def test_the_clock_and_chance_are_found_under_any_name(code):
+    assert hygiene.clock_lines(code) == [2]
+
+
+@pytest.mark.parametrize("code", ["import random\nrandom.Random(7)", "import time\ntime.gmtime(0)", "clock.time()"])
+def test_seeded_chance_and_given_times_are_no_finding(code):
+    assert hygiene.clock_lines(code) == []
+
+
 def test_no_tracked_file_names_a_package_registry():
     assert hygiene.hosts() == []
 

@@ -385,10 +385,10 @@ class WireError(Struct, frozen=True, gc=False):
     msg: str = ""
     data: _ErrorData | None = None
 
-    def wait_seconds(self, now_ms: int) -> float:
+    def wait_seconds(self, now_ms: int) -> float:  # float: seconds
         """Return how long to be silent, 0 = not told; the wire names a moment (ms UTC) or a number of seconds."""
         after = self.data.retry_after if self.data else 0
-        return max(0.0, (after - now_ms) / 1_000) if after > now_ms // 2 else float(after)
+        return max(0.0, (after - now_ms) / 1_000) if after > now_ms // 2 else float(after)  # float: seconds
 
 
 class WireReply(Struct, frozen=True, gc=False, rename={"rate_limits": "rateLimits"}):

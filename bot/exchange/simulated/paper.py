@@ -343,6 +343,6 @@ def _moment(past: Candle | FundingRate) -> tuple[int, bool]:
     return past.at_ms, True
 
 
-def _exact(price: float) -> Decimal:
+def _exact(price: float) -> Decimal:  # float: best prices arrive so
     """Return the wire's decimal: a price of at most 15 digits comes back from its float by the shortest text."""
     return Decimal(repr(price))
