@@ -25,7 +25,7 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.structures import CaseInsensitiveDict
 
 from bot.app import engine_maker
-from bot.domain.errors import ActError
+from bot.domain.errors import ActError, StopTrading, StoreError
 from bot.exchange.binance.exchange import BinanceExchange
 from bot.exchange.binance.settings import BinanceSettings
 from bot.runtime.service import Parts, Service
@@ -232,8 +232,11 @@ class DeadlyStore(SqlStore):
 
     dies_in: int = 0
     dies_after: bool = False
+    fails: Callable[[], bool] = staticmethod(lambda: False)
 
     def commit(self, rows) -> None:
+        if self.fails():
+            raise StoreError("the disk is full, says the test")
         self.dies_in -= 1
         if self.dies_in == 0 and not self.dies_after:
             raise Killed
@@ -272,6 +275,7 @@ class Lives:
         )
         self.trouble: list[str] = []
         self.deaths = 0
+        self.store_fails_until = 0.0
         self.service: Service | None = None
         self.transport: LivesTransport | None = None
         self.store: DeadlyStore | None = None
@@ -356,7 +360,8 @@ class Lives:
                 await service.run()
             except ActError as error:
                 self.service = None
-                self.trouble.append(f"{self.now:.1f} s: the service ended: {type(error).__name__}: {error}")
+                if not isinstance(error, StopTrading):  # that one means: tried again by whoever started it
+                    self.trouble.append(f"{self.now:.1f} s: the service ended: {type(error).__name__}: {error}")
                 await service.stop(str(error))
                 await clock.sleep(5)
                 continue
@@ -367,6 +372,7 @@ class Lives:
         status = self.home / "status"
         upgrade(act_url(status), desk_url(status), clock)
         self.store = DeadlyStore(act_url(status), desk_url(status), clock)
+        self.store.fails = lambda: self.now < self.store_fails_until
         self.executor = HandOverExecutor(self.transport)
         host = "127.0.0.1:1"
         exchange = BinanceExchange(

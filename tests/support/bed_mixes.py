@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from database import ledger
-from database.session import act_url
+from database.desk import DeskWriter
+from database.session import act_url, desk_url
 from support.bed import EPOCH_MS, journal_hash
 from support.bed_lives import Lives, doubled_orders, executed_too_much
 
@@ -25,6 +26,7 @@ TOO_MANY = {"code": -1015, "msg": "Too many new orders; current limit is 300 ord
 THROUGH = {"code": -2021, "msg": "Order would immediately trigger."}
 UNSENT = {"code": -2011, "msg": "Unknown order sent."}
 ORDER, ALGO = "/fapi/v1/order", "/fapi/v1/algoOrder"
+RESTS = {"resting", "partially_filled"}
 CALM_SECONDS = 3.0
 FAULT_SECONDS = 24.0
 SETTLED_SECONDS = 30.0
@@ -50,12 +52,12 @@ def draw(seed: int) -> Mix:
     chance = random.Random(seed)
     mix = Mix(
         seed=seed,
-        speed=chance.choice([60, 120, 300]),
-        symbols=chance.choice(["BTCUSDT", "BTCUSDT,ETHUSDT"]),
+        speed=chance.choice([15, 30, 60, 120, 300]),
+        symbols=chance.choice(["BTCUSDT", "BTCUSDT,ETHUSDT", "BTCUSDT,ETHUSDT,SOLUSDT"]),
         settings={
             "strategy": {
                 "min_session_candles": 5,
-                "k": chance.choice([0.3, 0.7, 1.2]),
+                "k": chance.choice([0.1, 0.3, 0.7, 1.2]),
                 "adx_max": 60,
                 "stop_pct": chance.choice([1, "0.1"]),
             },
@@ -71,7 +73,7 @@ def draw(seed: int) -> Mix:
         },
         hold_at_once=chance.random() < 0.4,
     )
-    for _ in range(chance.randint(2, 6)):
+    for _ in range(chance.choice([2, 3, 4, 5, 6, 10])):
         kind = chance.choice(KINDS)
         at = round(CALM_SECONDS + chance.random() * FAULT_SECONDS, 3)
         mix.plan.append((at, kind.__name__.strip("_"), kind(chance, mix)))
@@ -302,7 +304,9 @@ def _account(action: dict[str, Any], after_ms: int = 0) -> dict[str, Any]:
 def _person(chance, mix):
     symbol = chance.choice(mix.symbols.split(","))
     side = chance.choice(["BUY", "SELL"])
-    quantity = chance.choice({"BTCUSDT": ["0.002", "0.010", "0.05"], "ETHUSDT": ["0.05", "0.3", "1"]}[symbol])
+    quantity = chance.choice(
+        {"BTCUSDT": ["0.002", "0.010", "0.05"], "ETHUSDT": ["0.05", "0.3", "1"], "SOLUSDT": ["1", "5", "30"]}[symbol]
+    )
     order = {"symbol": symbol, "side": side, "type": "MARKET", "quantity": quantity}
     request = chance.choice(
         [
@@ -332,7 +336,7 @@ def _liquidation(chance, mix):
 
 def _filters(chance, mix):
     symbol = chance.choice(mix.symbols.split(","))
-    tick, step = {"BTCUSDT": ("1.0", "0.002"), "ETHUSDT": ("0.10", "0.010")}[symbol]
+    tick, step = {"BTCUSDT": ("1.0", "0.002"), "ETHUSDT": ("0.10", "0.010"), "SOLUSDT": ("0.1000", "2")}[symbol]
     rules = [
         {"filterType": "PRICE_FILTER", "tickSize": tick},
         {"filterType": "LOT_SIZE", "stepSize": step, "minQty": step},
@@ -364,6 +368,91 @@ def _clock_step(chance, mix):
 
 def _kill(chance, mix):
     return chance.choice([0.5, 1, 5, 20])
+
+
+def _kills(chance, mix):
+    return [(chance.choice([0.05, 0.2, 1]), chance.random() * 2) for _ in range(chance.randint(2, 5))]
+
+
+def _database_fails(chance, mix):
+    return chance.choice([0.3, 2, 8])
+
+
+def _person_asks(chance, mix):
+    command = chance.choice(["pause", "flatten", "halt"])
+    return command, chance.choice([{}, {"symbol": mix.symbols.split(",")[0]}])
+
+
+def _outage(chance, mix):
+    ms = chance.choice([3_000, 8_000])
+    connects = {
+        "match": {"kind": "connect", "times": chance.randint(4, 12)},
+        "action": {"refuse": chance.choice([0, 503])},
+    }
+    frames = {
+        "match": {"kind": "open"},
+        "action": chance.choice([{"reset": True}, {"silent": {"ms": ms, "pings": False}}]),
+    }
+    body = {"code": -1000, "msg": "Unknown error, please check your request or try again later."}
+    requests = {
+        "match": {"kind": "rest", "times": chance.randint(5, 60)},
+        "action": chance.choice(
+            [
+                {"process": False},
+                {"status": 503, "body": body, "process": 0.5},
+                {"status": 503, "body": "Service Unavailable", "process": False},
+            ]
+        ),
+    }
+    return [connects, frames, requests]
+
+
+def _half_dead(chance, mix):
+    slow = {
+        "match": {"kind": "rest", "probability": 0.3},
+        "action": chance.choice(
+            [{"delay_after_ms": 5_000}, {"delay_before_ms": 5_000}, {"status": 502, "body": "<html>", "process": 0.5}]
+        ),
+    }
+    return [slow]
+
+
+def _told_to_wait(chance, mix):
+    wait = chance.choice([1, 3, 9])
+    body = {"code": -1003, "msg": "Too many requests."}
+    path = chance.choice(["*", ORDER, ALGO, "/fapi/v3/positionRisk"])
+    action = {"process": False, "status": 429, "headers": {"Retry-After": str(wait)}, "body": body}
+    return [
+        _rest("*", path, action, times=chance.randint(1, 3)),
+        _api("*", {"process": False, "status": 429, "body": body}, times=1),
+    ]
+
+
+def _person_rests(chance, mix):
+    symbol = chance.choice(mix.symbols.split(","))
+    price, quantity = {"BTCUSDT": ("90000.0", "0.002"), "ETHUSDT": ("3000.00", "0.05"), "SOLUSDT": ("100.00", "1")}[
+        symbol
+    ]
+    limit = {
+        "symbol": symbol,
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "quantity": quantity,
+        "price": price,
+    }
+    stop = {
+        "symbol": symbol,
+        "side": "SELL",
+        "algoType": "CONDITIONAL",
+        "type": "STOP_MARKET",
+        "triggerPrice": price,
+        "closePosition": "true",
+    }
+    request = chance.choice(
+        [{"method": "POST", "path": ORDER, "params": limit}, {"method": "POST", "path": ALGO, "params": stop}]
+    )
+    return [_account({"request": request})]
 
 
 def _kill_at_commit(chance, mix):
@@ -401,6 +490,13 @@ KINDS = [
     _kill,
     _kill_at_commit,
     _kill_at_commit,
+    _kills,
+    _database_fails,
+    _person_asks,
+    _outage,
+    _half_dead,
+    _told_to_wait,
+    _person_rests,
 ]
 
 
@@ -416,10 +512,24 @@ def _do(lives: Lives, what: str, how: Any, bans: list[tuple[float, float]]) -> N
             lives.server.shift_clock(how)
         case "kill":
             lives.kill(how)
+        case "kills":
+            (down, lived), *others = how
+            if others:
+                lives.at(lives.now + down + lived, lambda: _do(lives, what, others, bans))
+            lives.kill(down)
+        case "database_fails":
+            lives.store_fails_until = lives.now + how
+        case "person_asks":
+            _ask(lives, *how)
         case "kill_at_commit":
             lives.kill_at_commit(how[0], how[1], after=how[2])
         case _:
             lives.server.add_faults(msgspec.json.encode(how), lives.wall_ms)
+
+
+def _ask(lives: Lives, command: str, arguments: dict[str, str]) -> None:
+    desk = DeskWriter(desk_url(lives.home / "status"))
+    desk.ask(f"{command}-{lives.wall_ms}-{arguments.get('symbol', '')}", "a test", command, arguments, lives.wall_ms)
 
 
 @dataclass
@@ -456,14 +566,19 @@ def happen(home: Path, mix: Mix) -> Outcome:
 
     def calm() -> None:
         lives.server.clear_faults()
+        lives.store_fails_until = 0.0
         if lives.store is not None:
             lives.store.dies_in = 0
+        if any(what == "person_asks" for _, what, _ in mix.plan):
+            _ask(lives, "resume", {})
+            for symbol in lives.options.symbols:
+                _ask(lives, "resume", {"symbol": symbol})
 
     lives.at(clear_at, calm)
     if mix.hold_at_once:
-        lives.at(clear_at, lambda: lives.server.hold(lives.wall_ms))
+        lives.at(clear_at, lambda: _hold(lives))
         _poll(lives, clear_at, grace, lambda: _equal(lives), lambda s: setattr(outcome, "equal_after", s))
-        lives.at(clear_at + grace, lambda: _compare(lives, outcome))
+        lives.at(clear_at + grace, lambda: lives.server.is_held and _compare(lives, outcome))
         lives.at(clear_at + grace, lambda: lives.server.release(lives.wall_ms))
         began = clear_at + grace
         end = began + SETTLED_SECONDS
@@ -481,6 +596,12 @@ def happen(home: Path, mix: Mix) -> Outcome:
         raise
     _judge(lives, mix, outcome, bans)
     return outcome
+
+
+def _hold(lives: Lives) -> None:
+    """Hold the market, unless the bot is just starting: without a market it cannot."""
+    if lives.service is not None:
+        lives.server.hold(lives.wall_ms)
 
 
 def _poll(lives: Lives, began: float, length: float, holds: Callable[[], bool], tell: Callable[[float], None]) -> None:
@@ -513,6 +634,9 @@ def _state(lives: Lives, outcome: Outcome) -> None:
     if age_ms > 6_000:
         outcome.broken.append(f"{lives.now:.1f} s: I6: the heartbeat is {age_ms:.0f} ms old")
     outcome.broken += [f"dead task: {name}" for name in lives.exchange.tasks()]
+    with sqlite3.connect(lives.home / "status" / "act.db") as database:
+        rows = database.execute("select code, symbol, detail from incidents where closed_ms = 0").fetchall()
+    outcome.broken += [f"I12: incident left open: {code} {symbol}: {detail}" for code, symbol, detail in rows]
 
 
 def _judge(lives: Lives, mix: Mix, outcome: Outcome, bans: list[tuple[float, float]]) -> None:
@@ -541,6 +665,7 @@ def _judge(lives: Lives, mix: Mix, outcome: Outcome, bans: list[tuple[float, flo
         outcome.incidents = database.execute(
             "select code, symbol, severity || ' ' || detail from incidents order by opened_ms"
         ).fetchall()
+        outcome.broken += _left_hanging(lives, database)
         wanted = dict(database.execute("select intent_id, quantity from intents").fetchall())
         outcome.trades = database.execute("select count(*) from signals").fetchone()[0]
     amounts = {intent: Decimal(quantity).scaleb(-8) for intent, quantity in wanted.items()}
@@ -552,15 +677,27 @@ def _judge(lives: Lives, mix: Mix, outcome: Outcome, bans: list[tuple[float, flo
     ]
 
 
+def _left_hanging(lives: Lives, database: sqlite3.Connection) -> list[str]:
+    """Say which orders the books hold for live and the exchange does not."""
+    state = lives.server.exchange._state
+    live = {order.client_order_id for order in state.orders.values() if order.is_open}
+    live |= {algo.client_algo_id for algo in state.algos.values() if algo.is_open}
+    states = "('filled', 'cancelled', 'expired', 'rejected')"
+    ours = database.execute(f"select client_order_id, state from orders where state not in {states}").fetchall()
+    ours += database.execute(f"select client_algo_id, state from algo_orders where state not in {states}").fetchall()
+    return [f"{client_id} is still {word}" for client_id, word in ours if client_id not in live or word not in RESTS]
+
+
 def _asked_while_banned(lives: Lives, since: float, until: float) -> list[str]:
     """Say what was asked after the first answer that told of the ban; a new process must find out by itself."""
     asked = [
         entry
         for entry in lives.server.journal.entries
-        if entry.kind in {"rest", "wsapi"} and since * 1_000 < entry.wall_ms - EPOCH_MS < until * 1_000
+        if entry.kind in {"rest", "wsapi"}
+        and entry.detail["status"] in {418, 429}
+        and since * 1_000 < entry.wall_ms - EPOCH_MS < until * 1_000
     ]
-    told = next((entry.wall_ms for entry in asked if entry.detail["status"] in {418, 429}), None)
-    late = [entry for entry in asked if told is not None and entry.wall_ms > told + 50]
+    late = [entry for entry in asked if entry.wall_ms > asked[0].wall_ms + 50]
     if len(late) < lives.deaths:
         return []
     what = [(entry.wall_ms - EPOCH_MS, entry.detail.get("path") or entry.detail.get("method")) for entry in late[:4]]

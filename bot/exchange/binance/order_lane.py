@@ -215,7 +215,7 @@ class OrderLane:
         pending = _Pending(request.symbol, request.client_order_id, is_cancel=False, sent_at=0.0)
         arguments = order_arguments(request, self._settings.recv_window_ms)
         try:
-            report = await self._rest.act(lambda api: api.new_order(**arguments), read_order)
+            report = await self._rest.place(lambda api: api.new_order(**arguments), read_order)
         except ApiFailure as failure:
             self._take_failure(pending, failure)
             return

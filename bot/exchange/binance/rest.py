@@ -149,13 +149,24 @@ class Rest:
             return _decoded(await self._patiently(send, essential=False), decode)
 
     async def act[T](self, send: Send, decode: Callable[[bytes], T]) -> T:
-        """Send an order, a cancel or a look-up, once, ahead of routine reads. Raises as `read` does."""
+        """Send a cancel or a look-up, once, ahead of routine reads. Raises as `read` does."""
         return _decoded(await self._patiently(send, essential=True), decode)
+
+    async def place[T](self, send: Send, decode: Callable[[bytes], T]) -> T:
+        """Send an order or a stop, once. It has no request weight (facts B.2), so only order counts and bans delay it.
+
+        Raises as `read` does.
+        """
+        while delay := self._budget.order_delay(reducing=True):
+            await self._clock.sleep(delay)
+        return _decoded(await self._in_time(send), decode)
 
     async def measure_time(self) -> None:
         """Measure the offset of the exchange's clock, by the quickest of three answers. Raises ApiFailure."""
         best = float("inf")
         for _ in range(_TIME_SAMPLES):
+            if left := self._budget.banned_seconds():
+                raise ApiFailure(0, 0, "silent while banned", retry_after_seconds=left, sent=False)
             asked_ms = self._clock.wall_ms()
             server_ms = _decoded(await self._once(lambda api: api.check_server_time()), read_server_ms)
             answered_ms = self._clock.wall_ms()
@@ -168,6 +179,10 @@ class Rest:
             if not essential:
                 raise ApiFailure(0, 0, "the request budget is used up", retry_after_seconds=delay, sent=False)
             await self._clock.sleep(delay)
+        return await self._in_time(send)
+
+    async def _in_time(self, send: Send) -> bytes:
+        """Send; where the exchange finds our clock wrong, measure it and send again: nothing was executed."""
         try:
             return await self._once(send)
         except ApiFailure as failure:

@@ -23,7 +23,7 @@ class Stops:
         """Rest a STOP_MARKET that closes the whole position when the last price reaches its trigger."""
         arguments = stop_arguments(request, self._window)
         try:
-            report = await self._rest.act(lambda api: api.new_algo_order(**arguments), read_algo)
+            report = await self._rest.place(lambda api: api.new_algo_order(**arguments), read_algo)
         except ApiFailure as failure:
             self._tell_placing_failed(request, failure)
         else:

@@ -287,3 +287,23 @@ def test_a_key_that_is_no_ed25519_key_is_a_configuration_error():
 
 def test_what_was_never_sent_can_be_sent_later():
     assert judge(0, 0, "", sent=False) is Verdict.LATER
+
+
+async def test_a_stop_does_not_wait_for_request_weight_which_it_has_none_of():
+    network = answering(200, an_algo_row(), {"X-MBX-USED-WEIGHT-1M": "2399"})
+    clock = TestClock(1_000)
+    rest = a_rest(network, clock)
+    arguments = stop_arguments(StopRequest("BTCUSDT", "a0001s-1", Side.SELL, Decimal(90)), 5_000)
+    for _ in range(2):
+        await rest.place(lambda api: api.new_algo_order(**arguments), read_algo)
+    assert len(network.asked) == 2
+    assert clock.seconds == 1_000
+
+
+async def test_the_clock_is_not_measured_while_banned():
+    network = answering(418, {"code": -1003, "msg": "Way too many requests."}, {"Retry-After": "60"})
+    rest = a_rest(network, TestClock(1_000))
+    for _ in range(2):
+        with pytest.raises(ApiFailure):
+            await rest.measure_time()
+    assert len(network.asked) == 1
