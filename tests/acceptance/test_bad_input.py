@@ -5,15 +5,17 @@ import os
 import socket
 import subprocess
 import sys
+from decimal import DefaultContext, FloatOperation, localcontext
 
 import pytest
 
-from bot.runtime.lock import home_lock
+from bot import cli
+from bot.runtime.lock import InstanceLock, home_lock
 from dashboard import launch
 from simulator.server import main as simulator
-from support.processes import KEYS, Stage, act
+from simulator.server.assemble import assemble
+from support.processes import KEYS, Stage, parts
 
-DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 BAD_CONFIG = 78
 FAILED = 1
@@ -32,6 +34,8 @@ for name, (home, keys) in json.load(sys.stdin).items():
 print(json.dumps(answers))
 """
 EXPECTED = {
+    "a malformed configuration": ["not valid TOML", "line 1"],
+    "an unknown key": ["unknown key risk.daily_los", "daily_loss"],
     "an unknown symbol": ["NOSUCHUSDT"],
     "a wrong API key": ["API key"],
     "a wrong API secret": ["checking the API key"],
@@ -61,6 +65,8 @@ def answers(tmp_path_factory):
         a_home(homes["an address where nobody listens"], exchange, rest=deaf)
         a_home(homes["an address that is none"], exchange, rest="over there")
         a_home(homes["an address that would show the key to everybody"], exchange, rest="http://example.com")
+        (homes["a malformed configuration"] / "act.toml").write_text('mode = "demo\n')
+        (homes["an unknown key"] / "act.toml").write_text("[symbols.BTCUSDT]\n[risk]\ndaily_los = 3\n")
         (homes["a database that cannot be written"] / "status" / "act.db").mkdir(parents=True)
         (homes["a status folder that is a file"] / "status").write_text("")
         keys = {"a wrong API key": another_key, "a wrong API secret": another_secret}
@@ -111,8 +117,7 @@ def test_a_port_that_is_taken(capsys, main):
 # candle files
 
 
-def rows(count=3_000, start_ms=1_748_000 * MINUTE_MS // 1_000 * 1_000):
-    start_ms -= start_ms % DAY_MS
+def rows(count=3_000, start_ms=1_747_958_400_000):
     return [
         ["BTCUSDT", str(start_ms + n * MINUTE_MS), "100000", "100010", "99990", "100000", "1.5"] for n in range(count)
     ]
@@ -170,14 +175,13 @@ def test_a_file_that_holds_no_candles(tmp_path, capsys, content):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_demo_passes_on_what_is_wrong_with_its_file(tmp_path):
-    path = write(tmp_path / "candles.csv", broken("a duplicate"))
-    home = tmp_path / "demo"
-    run = act("demo", "--no-dashboard", "--json", "--symbols", "BTCUSDT", "--data", str(path), "--home", str(home))
-    assert run.returncode == BAD_CONFIG, run.stderr
-    assert run.stdout == ""
-    assert run.stderr.count("\n") == 1
-    assert not (home / "status" / "act.db").exists()
+def test_other_rows_of_a_candle_file_do_not_matter(tmp_path):
+    later = [["ETHUSDT", *row[1:5], "NaN", row[6]] for row in broken("a duplicate")]
+    mine = rows()
+    del mine[2_900:2_910]
+    path = write(tmp_path / "candles.csv", [*later, *mine])
+    server = assemble(simulator.read_options(["--symbols", "BTCUSDT", "--data", str(path)]), 0)
+    assert server
 
 
 def test_a_symbol_that_the_recorded_contracts_do_not_know(tmp_path, capsys):
@@ -185,3 +189,87 @@ def test_a_symbol_that_the_recorded_contracts_do_not_know(tmp_path, capsys):
     info.write_text(json.dumps({"symbols": []}))
     assert simulator.main(["--symbols", "BTCUSDT", "--exchange-info", str(info)]) == BAD_CONFIG
     assert capsys.readouterr().err.count("\n") == 1
+
+
+# the demo
+
+
+@pytest.fixture(autouse=True)
+def _decimal_traps_are_put_back():
+    before = DefaultContext.traps[FloatOperation]
+    with localcontext():
+        yield
+    DefaultContext.traps[FloatOperation] = before
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """Start a demo that cannot be, and return its exit code and what it said; nothing may be left of it."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "twice.csv", broken("a duplicate"))
+
+    def run(*arguments, home=tmp_path / "demo", dashboard=False):
+        before = sorted(tmp_path.rglob("*"))
+        code = cli.main(
+            ["demo", "--json", "--for=5", f"--home={home}", *([] if dashboard else ["--no-dashboard"]), *arguments]
+        )
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("act: ")
+        assert printed.err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+        assert not parts(home)
+        return code, printed.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--symbols=NOSUCHUSDT", "unknown symbol 'NOSUCHUSDT'"),
+        ("--symbols=,", "--symbols BTCUSDT"),
+        ("--for=0", "--for 60"),
+        ("--for=-3", "--for 60"),
+        ("--for=nan", "--for 60"),
+        ("--for=soon", "--for 60"),
+        ("--speed=fast", "--speed 120"),
+        ("--speed=0", "--speed 120"),
+        ("--speed=1e9", "up to 100000"),
+        ("--seed=lucky", "--seed 7"),
+        ("--start=yesterday", "--start 2025-05-23T00:00:00Z"),
+        ("--data=missing.parquet", "missing.parquet: no such file"),
+        ("--data=.", "a folder"),
+        ("--symbols=btcusdt --data=twice.csv", "BTCUSDT at 2025-05-23T01:40:00Z: duplicate row"),
+        ("--exchange-info=missing.json", "missing.json: cannot be read"),
+        ("--exchange-info=twice.csv", "GET /fapi/v1/exchangeInfo"),
+    ],
+)
+def test_a_demo_with(refused, arguments, words):
+    code, said = refused(*arguments.split())
+    assert code == BAD_CONFIG
+    assert words in said
+
+
+def test_a_demo_in_a_home_that_is_a_file(refused, tmp_path):
+    (tmp_path / "file").write_text("")
+    for home in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert refused(home=home)[0] == BAD_CONFIG
+
+
+def test_a_demo_in_a_home_that_another_one_uses(refused, tmp_path):
+    with InstanceLock(tmp_path / ".act-demo", "it"):
+        code, said = refused(home=tmp_path)
+    assert code == BAD_CONFIG
+    assert f"(pid {os.getpid()}) already runs on the demo folder" in said
+
+
+@pytest.mark.parametrize(("port", "expected"), [("99999", BAD_CONFIG), ("http", BAD_CONFIG), (None, FAILED)])
+def test_a_demo_whose_dashboard_has_no_port(refused, port, expected):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = port or str(held.getsockname()[1])
+        code, said = refused(f"--port={port}", dashboard=True)
+    assert code == expected
+    assert port in said

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.processes import parts
+
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("ACT_")}
 
 
@@ -29,19 +31,6 @@ def a_demo(home: Path, *arguments: str):
         demo.communicate()
         for pid in parts(home).values():
             os.kill(pid, signal.SIGKILL)
-
-
-def parts(home: Path) -> dict[str, int]:
-    """Return the running parts of the demo in a home, by the command they run."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"ACT_HOME={home}\0".encode() in (folder / "environ").read_bytes():
-                words = (folder / "cmdline").read_bytes().decode().split("\0")
-                found[words[3]] = int(folder.name)
-        except (OSError, IndexError):
-            continue
-    return found
 
 
 def until(condition, seconds=30.0):
@@ -80,7 +69,7 @@ def test_a_killed_demo_leaves_no_part_behind(tmp_path):
 
 def test_a_part_that_dies_is_an_error_and_ends_the_others(tmp_path):
     with a_demo(tmp_path, "--for", "60", "--json") as demo:
-        until(lambda: is_running(tmp_path))
+        until(lambda: "alerts" in parts(tmp_path))
         os.kill(parts(tmp_path)["alerts"], signal.SIGKILL)
         output, errors = demo.communicate(timeout=30)
         assert not parts(tmp_path)

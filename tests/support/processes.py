@@ -49,6 +49,18 @@ def start(*arguments: str, home: Path | None = None, env: dict[str, str] | None 
     )
 
 
+def parts(home: Path) -> dict[str, int]:
+    """Return the running processes of a home, by the command they run; Linux only."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"ACT_HOME={home}\0".encode() in (folder / "environ").read_bytes():
+                found[(folder / "cmdline").read_bytes().decode().split("\0")[3]] = int(folder.name)
+        except (OSError, IndexError):
+            continue
+    return found
+
+
 def _environment(home: Path | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ACT_")}
     return {**kept, **({"ACT_HOME": str(home)} if home else {})}
