@@ -1,9 +1,25 @@
 """One incident row per fault: opened when it begins, counted while it lasts, closed when it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
 
 from bot.domain.records import Alert, Incident, Row
 from bot.ports import Clock
+
+RUNTIME_CODES = frozenset(
+    {
+        "candle_revised",
+        "data_stale",
+        "kill_switch",
+        "requests_unreadable",
+        "stream_down",
+        "task_died",
+        "task_failed",
+    }
+)
+"""What the runtime opens and closes; every other incident is the core's or the database's own."""
+_SAME_MS = 60_000
 
 
 class Incidents:
@@ -13,7 +29,27 @@ class Incidents:
         self._clock = clock
         self._write = write
         self._open: dict[tuple[str, str], Incident] = {}
+        self._noted: dict[tuple[str, str], Incident] = {}
         self.critical = 0
+
+    def inherit(self, left_open: Iterable[Incident]) -> None:
+        """End the runtime's incidents of a process that could not do so itself; what still holds is opened anew."""
+        now = self._clock.wall_ms()
+        rows: list[Row] = [_closed(each, now) for each in left_open if each.code in RUNTIME_CODES]
+        if rows:
+            self._write(rows)
+
+    def note(self, code: str, symbol: str, detail: str) -> None:
+        """Note a fault that is over as soon as it is seen; the same one again within a minute is only counted."""
+        key = code, symbol
+        now = self._clock.wall_ms()
+        known = self._noted.get(key)
+        if known is not None and now - known.opened_ms < _SAME_MS:
+            row = _closed(_counted(known), now)
+        else:
+            row = Incident(f"{code}-{symbol or 'all'}-{now}", code, symbol, "WARNING", now, now, detail, 1)
+        self._noted[key] = row
+        self._write([row])
 
     def open(self, code: str, symbol: str, detail: str, *, severity: str = "WARNING", alert: bool = False) -> None:
         """Note a fault; one that is already open is only counted."""
@@ -43,12 +79,8 @@ class Incidents:
 
 
 def _counted(known: Incident) -> Incident:
-    return Incident(
-        known.incident_id, known.code, known.symbol, known.severity, known.opened_ms, 0, known.detail, known.count + 1
-    )
+    return replace(known, count=known.count + 1)
 
 
 def _closed(known: Incident, now: int) -> Incident:
-    return Incident(
-        known.incident_id, known.code, known.symbol, known.severity, known.opened_ms, now, known.detail, known.count
-    )
+    return replace(known, closed_ms=now)

@@ -155,7 +155,9 @@ class Service:
         instruments = await self._patiently(lambda: exchange.instruments(self._symbols))
         await self._patiently(lambda: set_up_account(exchange, self._symbols, parts.plan.account))
         brackets = await self._patiently(lambda: exchange.brackets(self._symbols))
-        engine = parts.make_engine(instruments, brackets, store.books())
+        books = store.books()
+        engine = parts.make_engine(instruments, brackets, books)
+        self._incidents.inherit(books.incidents)
         store.commit(instruments)
         market = Market(self._symbols, parts.plan.risk.volatility_percent)
         shell = Shell(engine, store, exchange, self._clock, market)
@@ -206,7 +208,7 @@ class Service:
     def _revised(self, candle: Candle) -> None:
         self._parts.store.defer([candle])
         detail = f"the candle of {candle.open_time} came again with other values"
-        self._incidents.open("candle_revised", candle.symbol, detail)
+        self._incidents.note("candle_revised", candle.symbol, detail)
 
     # supervision
 
@@ -227,7 +229,7 @@ class Service:
             await self._clock.sleep(WATCH_SECONDS)
 
     def _task_died(self, name: str, why: str) -> None:
-        self._incidents.open("task_died", name, why)
+        self._incidents.note("task_died", name, why)
 
     def _task_given_up(self, name: str, why: str) -> None:
         self._failed = (*self._failed, name)
