@@ -152,6 +152,7 @@ class Demo:
         self._children: dict[str, Child] = {}
         self._urls: dict[str, str] = {}
         self._signals: dict[int, Any] = {}
+        self._running_at = math.inf
         self._revive_at = math.inf
         self._killed_pid = 0
 
@@ -178,6 +179,7 @@ class Demo:
         self._spawn("bot", ["run", "--demo"], with_keys=True)
         url = "" if self._options.no_dashboard else self._start_dashboard()
         self._await_running()
+        self._running_at = time.monotonic()
         self._spawn("alerts", ["alerts"])
         self._say(f"alerts: {self._home / 'logs' / 'alerts.jsonl'}")
         if url:
@@ -329,20 +331,18 @@ class Demo:
 
     def measure(self, seconds: float) -> int:
         """Let it trade, hold the market, compare the books, end, and print what happened."""
-        deadline = time.monotonic() + seconds
         from bot import proof
 
         watch = proof.HeartbeatWatch(self._home)
         watch.start()
-        lost = self._lost_until(deadline)
+        lost = self._lost_until(self._running_at + seconds)
         differences = self._differences(proof.COMPARE_SECONDS if lost is None else 0)
         beat_ok = watch.finish()
-        equity = self._beat().get("equity", "")
         crashed = self.stop()
         counts = proof.counted(self._home)
         result = {
             **{name: counts[name] for name in ("orders", "fills", "trades", "open_positions")},
-            "equity": equity,
+            "equity": self._beat().get("equity", ""),
             "ledger_equal": not differences,
             "differences": differences,
             "heartbeat_ok": beat_ok,
