@@ -74,7 +74,16 @@ def holder(home: Path) -> int:
         os.kill(pid, 0)
     except (OSError, ValueError):
         return 0
-    return pid
+    return 0 if _is_zombie(pid) else pid
+
+
+def _is_zombie(pid: int) -> bool:
+    """Say whether a process has ended and only waits for its parent to ask how (Linux; elsewhere never)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+    except OSError:
+        return False
+    return state.split()[:1] == ["Z"]
 
 
 def account_lock(api_key: str, endpoint: str) -> InstanceLock:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from bot.domain.errors import ConfigurationError
-from bot.runtime.lock import InstanceLock, account_lock, home_lock
+from bot.runtime.lock import InstanceLock, account_lock, holder, home_lock
 
 
 def test_a_second_bot_on_the_same_home_is_refused_and_told_who_holds_it(tmp_path):
@@ -42,3 +42,20 @@ def test_a_lock_can_be_taken_again_after_release(tmp_path):
     lock.release()
     with lock:
         pass
+
+
+def test_the_holder_of_a_home_is_named_while_it_lives_and_not_as_a_zombie(tmp_path):
+    assert holder(tmp_path) == 0
+    code = (
+        "import sys; from pathlib import Path; from bot.runtime.lock import home_lock;"
+        "home_lock(Path(sys.argv[1])).take(); print('held', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    assert holder(tmp_path) == process.pid
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert holder(tmp_path) == 0
+    process.communicate()
