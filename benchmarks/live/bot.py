@@ -63,7 +63,7 @@ def a_shell(venue: Venue, symbols: Sequence[str], folder: Path) -> Shell:
     ]
     strategies = {one.symbol: AlwaysLong(one) for one in instruments}
     engine = Engine(plan, strategies, instruments, brackets, Books("b3nc", {}))
-    shell = Shell(engine, store, venue.exchange, venue.clock, Market(symbols, plan.risk.volatility_percent))
+    shell = Shell(engine, store, venue.exchange, Market(symbols, plan.risk.volatility_percent))
     shell.market.on_candle = lambda candle: shell.on_event(CandleClosed(candle.close_time, candle))
     shell.handle(SnapshotTaken(0, AccountSnapshot({"USDT": _WALLET}, (), (), ()), first=True))
     shell.release()

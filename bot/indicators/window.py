@@ -19,15 +19,19 @@ class MidRange:
 
     def add(self, at_ms: int, value: float) -> float:
         """Take a value and return (max - min) / min x 100 over the values of the last `window_ms`, ends included."""
-        now_ms = max(at_ms, self._latest_ms)
+        now_ms = at_ms if at_ms > self._latest_ms else self._latest_ms  # noqa: FURB136 - a call costs more
         self._latest_ms = now_ms
         rising, falling = self._rising, self._falling
-        while rising and rising[-1][1] >= value:
-            rising.pop()
-        while falling and falling[-1][1] <= value:
-            falling.pop()
-        rising.append((now_ms, value))
-        falling.append((now_ms, value))
+        entry = (now_ms, value)
+        if rising and rising[-1][1] == value:
+            rising[-1] = falling[-1] = entry  # the latest value ends both queues
+        else:
+            while rising and rising[-1][1] >= value:
+                rising.pop()
+            while falling and falling[-1][1] <= value:
+                falling.pop()
+            rising.append(entry)
+            falling.append(entry)
         oldest_ms = now_ms - self._window_ms
         while rising[0][0] < oldest_ms:
             rising.popleft()

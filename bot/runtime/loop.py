@@ -31,7 +31,7 @@ from bot.domain.events import (
 from bot.domain.fill import Fill
 from bot.domain.market import BookTicker, Candle, MarkPrice
 from bot.domain.records import Alert, Decision, EquityPoint, Evaluation, Incident, Row
-from bot.ports import Clock, Exchange, Store
+from bot.ports import Exchange, Store
 from bot.runtime.market import Market
 from bot.trading.engine import Engine
 
@@ -41,12 +41,11 @@ _log = structlog.get_logger()
 class Shell:
     """Feeds the core, commits what it records, and only then carries out what it commands."""
 
-    def __init__(self, engine: Engine, store: Store, exchange: Exchange, clock: Clock, market: Market) -> None:
+    def __init__(self, engine: Engine, store: Store, exchange: Exchange, market: Market) -> None:
         self.engine = engine
         self.market = market
         self._store = store
         self._exchange = exchange
-        self._clock = clock
         self._deadline_ms: int | None = None
         self._unwritten: list[Row] = []
         self._untold: list[Row] = []
@@ -202,18 +201,19 @@ class Shell:
     def on_candle(self, candle: Candle, at_ms: int) -> None:
         """Pass a closed candle to the feed that orders them."""
         self.market.see_time(at_ms)
-        self.market.candle(candle, self._clock.monotonic())
+        self.market.candle(candle)
 
     def on_book_ticker(self, ticker: BookTicker) -> None:
         """Keep the best prices; let the core know of a burst."""
-        breach = self.market.book_ticker(ticker, self._clock.monotonic())
+        breach = self.market.book_ticker(ticker)
         if breach is not None:
             self.on_event(breach)
-        self._let_time_pass()
+        if self._deadline_ms is not None:
+            self._let_time_pass()
 
     def on_mark_price(self, mark: MarkPrice) -> None:
         """Keep the mark price; it also carries the market's time forward."""
-        self.market.mark_price(mark, self._clock.monotonic())
+        self.market.mark_price(mark)
         self._let_time_pass()
 
     def on_event(self, event: Event) -> None:

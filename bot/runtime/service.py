@@ -160,7 +160,7 @@ class Service:
         self._incidents.inherit(books.incidents)
         store.commit(instruments)
         market = Market(self._symbols, parts.plan.risk.volatility_percent)
-        shell = Shell(engine, store, exchange, self._clock, market)
+        shell = Shell(engine, store, exchange, market)
         feed = CandleFeed(exchange.candles, self._clock, self._candle, self._gap, self._revised)
         market.on_candle = feed.take
         recovery = Recovery(shell, store, exchange, self._clock, self._symbols)

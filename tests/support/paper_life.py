@@ -67,7 +67,7 @@ class Life:
         self.strategy = Says(instruments[0])
         self.engine = Engine(self.plan, {BTC: self.strategy}, instruments, brackets, books)
         market = Market((BTC,), self.plan.risk.volatility_percent)
-        self.shell = Shell(self.engine, self.store, self.exchange, self._clock, market)
+        self.shell = Shell(self.engine, self.store, self.exchange, market)
         market.on_candle = lambda candle: self.shell.on_event(CandleClosed(candle.close_time, candle))
         self.recovery = Recovery(self.shell, self.store, self.exchange, self._clock, (BTC,))
         self.shell.on_reconcile = self._asked

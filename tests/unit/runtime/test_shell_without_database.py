@@ -44,7 +44,7 @@ class Wire:
 
 def a_shell(bench):
     store, wire = FullDisk(), Wire()
-    shell = Shell(bench.engine, store, wire, None, Market([BTC], Decimal("0.5")))
+    shell = Shell(bench.engine, store, wire, Market([BTC], Decimal("0.5")))
     shell.market.see_time(bench.now)
     shell.release()
     return shell, store, wire
