@@ -157,7 +157,7 @@ class Demo:
         self._killed_pid = 0
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._signals[number] = signal.signal(number, _interrupt)
         return self
 

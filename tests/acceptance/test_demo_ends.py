@@ -13,15 +13,21 @@ import pytest
 
 from support.processes import parts
 
+DEAF = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")  # as a shell starts what runs in its background
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("ACT_")}
 
 
 @contextmanager
-def a_demo(home: Path, *arguments: str):
+def a_demo(home: Path, *arguments: str, shell: tuple[str, ...] = ()):
     """Start a demo in a home; whatever the test does, its processes are gone afterwards."""
     command = [sys.executable, "-m", "bot", "demo", "--no-dashboard", "--speed", "240", "--home", str(home), *arguments]
     demo = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, stdin=subprocess.DEVNULL
+        [*shell, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
     )
     try:
         yield demo
@@ -50,8 +56,8 @@ def is_running(home: Path) -> bool:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
 
-def test_ctrl_c_while_it_starts_ends_all_of_it(tmp_path):
-    with a_demo(tmp_path) as demo:
+def test_ctrl_c_while_it_starts_ends_all_of_it_even_where_a_shell_had_it_ignored(tmp_path):
+    with a_demo(tmp_path, shell=DEAF) as demo:
         until(lambda: "run" in parts(tmp_path))
         demo.send_signal(signal.SIGINT)
         _, errors = demo.communicate(timeout=20)
