@@ -223,9 +223,16 @@ ALGO_STATES: Final[dict[str, OrderState]] = {
 _FINAL_STATES: Final = frozenset(
     {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED},
 )
-_STATUS_RANKS: Final = {"NEW": 1, "NEW_INSURANCE": 1, "NEW_ADL": 1, "PARTIALLY_FILLED": 2}
-_ALGO_RANKS: Final = {"": 0, "NEW": 1, "TRIGGERING": 2, "TRIGGERED": 3}
 _FINAL_RANK: Final = 4
+_RANKS: Final = dict.fromkeys((*WIRE_STEPS, *ALGO_STATES), _FINAL_RANK) | {
+    "": 0,
+    "NEW": 1,
+    "NEW_INSURANCE": 1,
+    "NEW_ADL": 1,
+    "PARTIALLY_FILLED": 2,
+    "TRIGGERING": 2,
+    "TRIGGERED": 3,
+}
 
 
 def next_state(state: OrderState, step: Step | None) -> OrderState:
@@ -241,11 +248,9 @@ def merge_reports(known: OrderReport, report: OrderReport) -> OrderReport | None
     """
     if report.executed_quantity < known.executed_quantity:
         return None
-    if report.executed_quantity == known.executed_quantity:
-        ranks = _rank(report), _rank(known)
-        if ranks[0] < ranks[1] or (ranks[0] == ranks[1] and report.updated_ms < known.updated_ms):
-            return None
-    if _rank(known) == _FINAL_RANK > _rank(report):
+    if report.executed_quantity == known.executed_quantity and _is_older(report, known):
+        return None
+    if _is_final(known.status) and not _is_final(report.status):
         return replace(known, executed_quantity=report.executed_quantity)
     return replace(
         report,
@@ -257,8 +262,7 @@ def merge_reports(known: OrderReport, report: OrderReport) -> OrderReport | None
 
 def merge_algo_reports(known: AlgoReport, report: AlgoReport) -> AlgoReport | None:
     """Return what is known of a conditional order after a further report; None when it is older."""
-    ranks = _ALGO_RANKS.get(report.status, _FINAL_RANK), _ALGO_RANKS.get(known.status, _FINAL_RANK)
-    if ranks[0] < ranks[1] or (ranks[0] == ranks[1] and report.updated_ms < known.updated_ms):
+    if _is_older(report, known):
         return None
     return replace(
         report,
@@ -267,5 +271,15 @@ def merge_algo_reports(known: AlgoReport, report: AlgoReport) -> AlgoReport | No
     )
 
 
-def _rank(report: OrderReport) -> int:
-    return _STATUS_RANKS.get(report.status, _FINAL_RANK) if report.status else 0
+def _is_older(report: OrderReport | AlgoReport, known: OrderReport | AlgoReport) -> bool:
+    """Say whether a report is behind what is known. A status that is not listed is judged by its time alone."""
+    if _is_final(report.status) is not _is_final(known.status):
+        return _is_final(known.status)
+    said, had = _RANKS.get(report.status), _RANKS.get(known.status)
+    if said is not None and had is not None and said != had:
+        return said < had
+    return report.updated_ms < known.updated_ms
+
+
+def _is_final(status: str) -> bool:
+    return _RANKS.get(status) == _FINAL_RANK

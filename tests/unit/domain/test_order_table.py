@@ -120,6 +120,15 @@ def test_an_unknown_status_is_kept_and_moves_nothing():
     assert merge_reports(a_report("NEW"), a_report("NEW_MYSTERY")).status == "NEW_MYSTERY"
 
 
+def test_a_known_status_replaces_an_unknown_one():
+    known = a_report("NEW_MYSTERY", 3)
+    assert merge_reports(known, a_report("PARTIALLY_FILLED", 3, 4)) is None
+    assert merge_reports(known, a_report("PARTIALLY_FILLED", 3)).status == "PARTIALLY_FILLED"
+    assert merge_reports(known, a_report("CANCELED", 3, 4)).status == "CANCELED"
+    assert merge_reports(a_report("CANCELED", 3), a_report("NEW_MYSTERY", 3, 9)) is None
+    assert merge_algo_reports(replace(AN_ALGO, status="NEW_MYSTERY"), AN_ALGO).status == "NEW"
+
+
 def test_a_conditional_order_never_goes_back():
     known = replace(AN_ALGO, status="TRIGGERED", actual_order_id=9)
     assert merge_algo_reports(known, replace(AN_ALGO, updated_ms=9)) is None
