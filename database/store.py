@@ -1,14 +1,14 @@
 """The bot's own writes: one transaction for what a decision needs, slices of at most 20 rows for everything else.
 
 Core compiles each statement once; rows then go straight to the driver, because a commit stands between every decision
-and its order. Calls are synchronous; on PostgreSQL the runtime makes them in a thread.
+and its order. Calls are synchronous, on PostgreSQL too; only checkpoints run in a thread.
 """
 
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Dialect, Engine, bindparam, delete, select
 from sqlalchemy.exc import DBAPIError
 
 from bot.domain.books import Books, HistoryMark
-from bot.domain.errors import StoreError
+from bot.domain.errors import ConfigurationError, StoreError
 from bot.domain.events import PersonAsked
 from bot.domain.market import Candle
 from bot.domain.money import plain
@@ -79,6 +79,7 @@ class SqlStore:
         self._open_incident = upsert(_INCIDENT.table, _INCIDENT.columns, _INCIDENT.keys, dialect, replace=False)
         self._wide_rows = self._read(_wide_rows)
         self._uncheckpointed = 0
+        self._checkpointing: Thread | None = None
         self._desk_floor = 0
         self._written_at = clock.monotonic()
 
@@ -102,7 +103,7 @@ class SqlStore:
             for _ in rows:
                 self._queue.popleft()
             if not self._queue and self._uncheckpointed >= CHECKPOINT_ROWS:
-                self._checkpoint("PASSIVE")
+                self._checkpoint_beside()
         return len(self._queue)
 
     def books(self) -> Books:
@@ -152,7 +153,9 @@ class SqlStore:
         try:
             while self.flush_slice():
                 pass
-            self._checkpoint("TRUNCATE")
+            if self._checkpointing is not None:
+                self._checkpointing.join()
+            self._checkpoint()
         finally:
             self._let_go()
             self._reader.dispose()
@@ -218,11 +221,26 @@ class SqlStore:
         except self._errors:
             self._let_go()  # opened anew by the next write
 
-    def _checkpoint(self, mode: str) -> None:
-        self._uncheckpointed = 0
+    def _checkpoint(self) -> None:
+        """Fold the log into the file and empty it."""
         if self._is_sqlite and self._connection is not None:
             with suppress(*self._errors):  # a reader may be in the way: the next one will do
-                self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _checkpoint_beside(self) -> None:
+        """Fold the log into the file in a thread and on a connection of its own: it waits for the disk, we do not."""
+        self._uncheckpointed = 0
+        if self._is_sqlite and (self._checkpointing is None or not self._checkpointing.is_alive()):
+            self._checkpointing = Thread(target=self._fold, name="checkpoint", daemon=True)
+            self._checkpointing.start()
+
+    def _fold(self) -> None:
+        with suppress(ConfigurationError, *self._errors):  # what is in the way now will not be next time
+            connection = writing_connection(self._url, self._synchronous)
+            try:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            finally:
+                connection.close()
 
     def _let_go(self) -> None:
         connection, self._connection = self._connection, None
