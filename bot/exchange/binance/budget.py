@@ -22,7 +22,7 @@ _UNNAMED_BAN_SECONDS = 30.0
 
 
 class _Window:
-    """A counter of the exchange that starts anew with each whole interval of wall time."""
+    """A counter of the exchange that starts anew with each whole interval of its wall time."""
 
     def __init__(self, seconds: int, limit: int) -> None:
         self.seconds = seconds
@@ -32,6 +32,8 @@ class _Window:
 
     def note(self, count: int, wall_ms: int) -> None:
         number = wall_ms // (self.seconds * 1_000)
+        if number == self._number - 1:
+            return  # overtaken by an answer of the interval after
         self._count = max(count, self._count) if number == self._number else count
         self._number = number
 
@@ -44,10 +46,14 @@ class _Window:
 
 
 class Budget:
-    """Counts by what the exchange says it has counted, never by our own guess."""
+    """Counts by what the exchange says it has counted, never by our own guess.
+
+    `offset_ms` is what the exchange's clock is ahead of ours: its intervals start by its own.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.offset_ms = 0
         self._weight = _Window(60, _DEFAULT_WEIGHT_LIMIT)
         self._orders = {seconds: _Window(seconds, limit) for seconds, limit in _DEFAULT_ORDER_LIMITS.items()}
         self._silent_until = 0.0
@@ -56,7 +62,7 @@ class Budget:
     @property
     def used_weight(self) -> int:
         """Return the request weight of the current minute as the exchange last told it."""
-        return self._weight.used(self._clock.wall_ms())
+        return self._weight.used(self.now_ms())
 
     @property
     def weight_limit(self) -> int:
@@ -72,9 +78,17 @@ class Budget:
             if limit.rate_limit_type == "ORDERS" and limit.limit > 0:
                 self._orders.setdefault(seconds, _Window(seconds, limit.limit)).limit = limit.limit
 
-    def note_headers(self, headers: Mapping[str, str]) -> None:
-        """Take the counts out of the headers of a REST answer."""
-        wall_ms = self._clock.wall_ms()
+    def now_ms(self) -> int:
+        """Return the exchange's wall time."""
+        return self._clock.wall_ms() + self.offset_ms
+
+    def note_headers(self, headers: Mapping[str, str], asked_ms: int | None = None) -> None:
+        """Take the counts out of the headers of a REST answer.
+
+        They belong to the interval in which was asked (exchange's time, None = now): an answer that comes in the next
+        one would pass off its count as that one's.
+        """
+        wall_ms = self.now_ms() if asked_ms is None else asked_ms
         for name, value in headers.items():
             if (found := _WEIGHT_HEADER.fullmatch(name)) and _seconds(found) == self._weight.seconds:
                 self._weight.note(int(value), wall_ms)
@@ -83,7 +97,7 @@ class Budget:
 
     def note_counts(self, counts: Iterable[WireRateLimit]) -> None:
         """Take the counts that came with a WebSocket answer; a count of -1 says nothing."""
-        wall_ms = self._clock.wall_ms()
+        wall_ms = self.now_ms()
         for counted in counts:
             seconds = counted.interval_num * _SECONDS[counted.interval[0]]
             if counted.count < 0:
@@ -114,7 +128,7 @@ class Budget:
         """Return how many seconds a read must wait: for the end of a ban, or for the next minute's weight."""
         if left := self.banned_seconds():
             return left
-        wall_ms = self._clock.wall_ms()
+        wall_ms = self.now_ms()
         share = _ESSENTIAL_SHARE if essential else _ROUTINE_SHARE
         if self._weight.used(wall_ms) < share * self._weight.limit:
             return 0.0
@@ -125,7 +139,7 @@ class Budget:
         waits = [self.banned_seconds()]
         if not reducing:
             waits.append(max(0.0, self._entries_silent_until - self._clock.monotonic()))
-        wall_ms = self._clock.wall_ms()
+        wall_ms = self.now_ms()
         share = _ESSENTIAL_SHARE if reducing else _ENTRY_SHARE
         waits += [
             window.seconds_left(wall_ms)

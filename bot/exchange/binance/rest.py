@@ -173,6 +173,7 @@ class Rest:
             if answered_ms - asked_ms < best:
                 best = answered_ms - asked_ms
                 self.server_clock.note(asked_ms, server_ms, answered_ms)
+                self._budget.offset_ms = self.server_clock.offset_ms
 
     async def _patiently(self, send: Send, *, essential: bool) -> bytes:
         while delay := self._budget.read_delay(essential=essential):
@@ -193,8 +194,9 @@ class Rest:
         return await self._once(send)
 
     async def _once(self, send: Send) -> bytes:
+        asked_ms = self._budget.now_ms()
         answer = await self._executor.run(lambda: self._send(send))
-        self._budget.note_headers(answer.headers)
+        self._budget.note_headers(answer.headers, asked_ms)
         if answer.status < 400:
             return answer.body
         raise self._failure(answer)

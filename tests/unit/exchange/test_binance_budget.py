@@ -20,6 +20,26 @@ def test_used_weight_is_what_the_exchange_counted_and_ends_with_the_minute():
     assert budget.used_weight == 0
 
 
+def test_an_answer_from_the_minute_before_does_not_use_up_this_one():
+    budget, clock = a_budget(1_019)
+    asked_ms = budget.now_ms()
+    clock.seconds = 1_021
+    budget.note_headers({"X-MBX-USED-WEIGHT-1M": "2300"}, asked_ms)
+    assert budget.read_delay(essential=False) == 0
+    budget.note_headers({"X-MBX-USED-WEIGHT-1M": "5"})
+    budget.note_headers({"X-MBX-USED-WEIGHT-1M": "2300"}, asked_ms)
+    assert budget.used_weight == 5
+
+
+def test_minutes_are_the_exchanges_own():
+    budget, clock = a_budget(1_021)
+    budget.offset_ms = -2_000
+    budget.note_headers({"X-MBX-USED-WEIGHT-1M": "2300"})
+    assert budget.read_delay(essential=False) == 1
+    clock.seconds = 1_022
+    assert budget.read_delay(essential=False) == 0
+
+
 def test_routine_reads_stop_before_urgent_ones_do():
     budget, _ = a_budget(960)
     budget.note_headers({"x-mbx-used-weight-1m": "1700"})
