@@ -32,7 +32,7 @@ from dashboard.heartbeat import Sign, read
 
 POLL_SECONDS = 1.0
 RESTART_SECONDS = 5.0
-LAST_WORDS_SECONDS = 1.0
+LAST_WORDS_SECONDS = 0.8
 _SECRETS = ("ACT_SLACK_TOKEN", "ACT_SLACK_WEBHOOK", "ACT_ALERTS__WEBHOOK_URL")
 
 _log = structlog.get_logger()
