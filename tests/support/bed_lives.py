@@ -333,6 +333,10 @@ class Lives:
             self._bury(loop)
             return
 
+    def can_act(self) -> bool:
+        """Say whether there is a running bot that may send something: a banned one may not."""
+        return self.service is not None and self.exchange.health().banned_until_ms <= self.wall_ms
+
     def state(self) -> str:
         """What the heartbeat says."""
         return msgspec.json.decode((self.home / "status" / "heartbeat.json").read_bytes())["state"]
@@ -360,7 +364,7 @@ class Lives:
                 await service.run()
             except ActError as error:
                 self.service = None
-                if not isinstance(error, StopTrading):  # that one means: tried again by whoever started it
+                if not isinstance(error, StopTrading | StoreError):  # that one means: tried again by whoever started it
                     self.trouble.append(f"{self.now:.1f} s: the service ended: {type(error).__name__}: {error}")
                 await service.stop(str(error))
                 await clock.sleep(5)
@@ -442,12 +446,13 @@ class ProtectionWatch:
     def sample(self) -> None:
         server, now = self._lives.server, self._lives.now
         state = server.exchange._state
-        if server.is_held:
+        if server.is_held or not self._lives.can_act():
             self._naked_since.clear()
             return
         for symbol in self._lives.options.symbols:
             quantity = state.position(symbol).quantity
-            self.largest[symbol] = max(self.largest.get(symbol, Decimal(0)), abs(quantity))
+            worth = abs(quantity) * state.market(symbol).last
+            self.largest[symbol] = max(self.largest.get(symbol, Decimal(0)), worth)
             if quantity and not _is_protected(state, symbol, quantity):
                 self._naked_since.setdefault(symbol, now)
             elif symbol in self._naked_since:

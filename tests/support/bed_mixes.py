@@ -31,6 +31,7 @@ CALM_SECONDS = 3.0
 FAULT_SECONDS = 24.0
 SETTLED_SECONDS = 30.0
 HOLD_SECONDS = 10.0
+LARGEST_NOTIONAL = 1_100
 
 type Deed = Callable[[Lives], None]
 
@@ -191,7 +192,7 @@ def _reads_fail(chance, mix):
     )
     path = chance.choice(
         [
-            "*",
+            "/fapi/*/[!t]*",
             "/fapi/v3/positionRisk",
             "/fapi/v1/openOrders",
             "/fapi/v1/userTrades",
@@ -507,7 +508,8 @@ def _do(lives: Lives, what: str, how: Any, bans: list[tuple[float, float]]) -> N
             limits.banned_until_ms = lives.wall_ms + how * 1_000
             bans.append((lives.now, lives.now + how))
         case "weight_used_up":
-            limits.weight.use(round(how * limits.weight.limit), lives.wall_ms)
+            used = limits.weight.count(lives.wall_ms)
+            limits.weight.use(max(0, round(how * limits.weight.limit) - used), lives.wall_ms)
         case "clock_step":
             lives.server.shift_clock(how)
         case "kill":
@@ -541,6 +543,7 @@ class Outcome:
     fills: int = 0
     trades: int = 0
     deaths: int = 0
+    alerts: int = 0
     naked_seconds: float = 0.0
     equal_after: float = 0.0
     running_after: float = 0.0
@@ -636,7 +639,13 @@ def _state(lives: Lives, outcome: Outcome) -> None:
     outcome.broken += [f"dead task: {name}" for name in lives.exchange.tasks()]
     with sqlite3.connect(lives.home / "status" / "act.db") as database:
         rows = database.execute("select code, symbol, detail from incidents where closed_ms = 0").fetchall()
-    outcome.broken += [f"I12: incident left open: {code} {symbol}: {detail}" for code, symbol, detail in rows]
+    state = lives.server.exchange._state
+    rightly = {"dust": lambda symbol: bool(state.position(symbol).quantity)}
+    outcome.broken += [
+        f"I12: incident left open: {code} {symbol}: {detail}"
+        for code, symbol, detail in rows
+        if not (code in rightly and rightly[code](symbol))
+    ]
 
 
 def _judge(lives: Lives, mix: Mix, outcome: Outcome, bans: list[tuple[float, float]]) -> None:
@@ -650,6 +659,9 @@ def _judge(lives: Lives, mix: Mix, outcome: Outcome, bans: list[tuple[float, flo
         for symbol, since, length in lives.watch.naked
         if length > 10
     ]
+    if not any(what == "person" for _, what, _ in mix.plan):
+        worth = {symbol: worth for symbol, worth in lives.watch.largest.items() if worth > LARGEST_NOTIONAL}
+        outcome.broken += [f"I4: {symbol} was worth {worth:.0f} USDT" for symbol, worth in worth.items()]
     outcome.weight = lives.watch.most_weight
     if not any(what == "weight_used_up" for _, what, _ in mix.plan) and outcome.weight > 0.8:
         outcome.broken.append(f"I10: {outcome.weight:.0%} of the weight used")
@@ -666,6 +678,9 @@ def _judge(lives: Lives, mix: Mix, outcome: Outcome, bans: list[tuple[float, flo
             "select code, symbol, severity || ' ' || detail from incidents order by opened_ms"
         ).fetchall()
         outcome.broken += _left_hanging(lives, database)
+        outcome.alerts = database.execute(
+            "select count(*) from alerts where event not in ('entry', 'exit')"
+        ).fetchone()[0]
         wanted = dict(database.execute("select intent_id, quantity from intents").fetchall())
         outcome.trades = database.execute("select count(*) from signals").fetchone()[0]
     amounts = {intent: Decimal(quantity).scaleb(-8) for intent, quantity in wanted.items()}
@@ -694,7 +709,7 @@ def _asked_while_banned(lives: Lives, since: float, until: float) -> list[str]:
         entry
         for entry in lives.server.journal.entries
         if entry.kind in {"rest", "wsapi"}
-        and entry.detail["status"] in {418, 429}
+        and entry.detail["status"] == 418
         and since * 1_000 < entry.wall_ms - EPOCH_MS < until * 1_000
     ]
     late = [entry for entry in asked if entry.wall_ms > asked[0].wall_ms + 50]
