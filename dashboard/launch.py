@@ -55,6 +55,7 @@ def _free_port(wanted: int) -> int:
 
 
 def _become_streamlit(port: int, home: Path) -> NoReturn:
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Streamlit talks while it ends, and does not end unheard
     os.execve(sys.executable, _command(port), {**os.environ, "ACT_HOME": str(home)})  # noqa: S606 - no shell is meant
 
 

@@ -18,9 +18,9 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 
 
 @contextmanager
-def a_demo(home: Path, *arguments: str, shell: tuple[str, ...] = ()):
+def a_demo(home: Path, *arguments: str, dashboard: str = "--no-dashboard", shell: tuple[str, ...] = ()):
     """Start a demo in a home; whatever the test does, its processes are gone afterwards."""
-    command = [sys.executable, "-m", "bot", "demo", "--no-dashboard", "--speed", "240", "--home", str(home), *arguments]
+    command = [sys.executable, "-m", "bot", "demo", dashboard, "--speed", "240", "--home", str(home), *arguments]
     demo = subprocess.Popen(
         [*shell, *command],
         stdout=subprocess.PIPE,
@@ -66,8 +66,9 @@ def test_ctrl_c_while_it_starts_ends_all_of_it_even_where_a_shell_had_it_ignored
 
 
 def test_a_killed_demo_leaves_no_part_behind(tmp_path):
-    with a_demo(tmp_path) as demo:
-        until(lambda: {"run", "simulator"} <= parts(tmp_path).keys())
+    with a_demo(tmp_path, dashboard="--port=0") as demo:
+        assert any(line.startswith("dashboard: ") for line in iter(demo.stdout.readline, ""))
+        assert parts(tmp_path).keys() == {"simulator", "run", "alerts", "streamlit"}
         demo.kill()
         demo.wait()
         until(lambda: not parts(tmp_path))
@@ -86,9 +87,9 @@ def test_a_part_that_dies_is_an_error_and_ends_the_others(tmp_path):
 
 
 def test_a_bot_killed_by_somebody_is_started_again_and_its_books_are_equal(tmp_path):
-    with a_demo(tmp_path, "--for", "6", "--json") as demo:
+    with a_demo(tmp_path, "--for", "3", "--json") as demo:
         until(lambda: is_running(tmp_path))
-        time.sleep(2)
+        time.sleep(1)
         os.kill(parts(tmp_path)["run"], signal.SIGKILL)
         output, errors = demo.communicate(timeout=60)
         assert not parts(tmp_path)
