@@ -12,10 +12,20 @@ from bot.runtime.supervisor import Beat
 
 _log = structlog.get_logger()
 
-CHECK_SECONDS = 5.0
-FULL_SECONDS = 60.0
+LEAST_CHECK_SECONDS = 5.0
+LEAST_FULL_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 15.0
+
+
+def check_seconds(symbols: int) -> float:
+    """Return how often the account is compared: more rarely with many symbols, whose histories need the weight."""
+    return max(LEAST_CHECK_SECONDS, 0.2 * symbols)
+
+
+def full_seconds(symbols: int) -> float:
+    """Return how often the history is read too: three requests for each symbol (weight 5 each)."""
+    return max(LEAST_FULL_SECONDS, 6.0 * symbols)
 
 
 class Recovery:
@@ -30,6 +40,8 @@ class Recovery:
         self._exchange = exchange
         self._clock = clock
         self._symbols = symbols
+        self._check_seconds = check_seconds(len(symbols))
+        self._full_seconds = full_seconds(len(symbols))
         self._wanted = ""
         self._wake = asyncio.Event()
         self._read_at = clock.monotonic()
@@ -63,7 +75,7 @@ class Recovery:
         self._mark(full=True)
 
     async def run(self, beat: Beat) -> None:
-        """Compare every few seconds, recover fully when asked and once a minute, for ever."""
+        """Compare every few seconds, recover fully when asked and every few minutes, for ever."""
         while True:
             beat()
             await self._pause()
@@ -74,7 +86,7 @@ class Recovery:
         self._useless = self._useless + 1 if self._wake.is_set() else 0
         if self._useless:
             await self._clock.sleep(min(FIRST_WAIT_SECONDS * 2 ** (self._useless - 1), LONGEST_WAIT_SECONDS))
-        deadline = self._clock.monotonic() + CHECK_SECONDS
+        deadline = self._clock.monotonic() + self._check_seconds
         while not self._wake.is_set() and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.1)
         self._wake.clear()
@@ -84,7 +96,7 @@ class Recovery:
         while True:
             wanted = self._wanted
             try:
-                await self._recover(full=bool(wanted) or self._clock.monotonic() - self._full_at >= FULL_SECONDS)
+                await self._recover(full=bool(wanted) or self._clock.monotonic() - self._full_at >= self._full_seconds)
             except RetryLater as error:
                 _log.warning("recovery.delayed", why=str(error))
                 await self._clock.sleep(max(wait, min(error.retry_after_seconds, LONGEST_WAIT_SECONDS)))
