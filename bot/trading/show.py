@@ -126,7 +126,12 @@ def _evaluation(symbol: SymbolState, verdict: Verdict) -> EvaluationView:
 
 
 def capital_complaint(state: State) -> str:
-    """Return the first symbol's reason why its position size cannot work with this equity, empty = all can."""
+    """Return the first symbol's reason why its position size cannot work with this equity, empty = all can.
+
+    Where anything is open there is no complaint: it has to be looked after, and the rules refuse entries by themselves.
+    """
+    if any(symbol.busy for symbol in state.by_symbol.values()):
+        return ""
     for symbol in state.by_symbol.values():
         strategy, instrument = symbol.strategy, symbol.instrument
         if strategy is None or instrument is None or not symbol.last_close:

@@ -688,6 +688,14 @@ def test_the_start_names_a_symbol_whose_size_cannot_work():
     assert "max_symbol_share" in bench.engine.capital_complaint()
 
 
+def test_a_start_does_not_refuse_to_look_after_a_position_for_want_of_capital():
+    bench = Bench()
+    bench.enter()
+    after = bench.restarted(risk=RiskLimits(max_symbol_share=Decimal("0.05")))
+    after.candle()
+    assert after.engine.capital_complaint() == ""
+
+
 def test_a_halt_from_a_failed_write_of_an_earlier_life_stays_ended():
     bench = Bench()
     bench.enter()
