@@ -128,7 +128,7 @@ def limits(usage: Sequence[tuple[str, float]]) -> str:
             f'<tr><td>{safe(words(name))}</td><td class="num">{share * 100:.0f} %</td><td>{usage_bar(share)}</td></tr>'
             for name, share in usage
         )
-        rows = f"<table><tbody>{lines}</tbody></table>"
+        rows = f'<table class="act-limits"><tbody>{lines}</tbody></table>'
     return f'<div class="act-panel act-live"><div class="act-title"><b>Risk limits used</b></div>{rows}</div>'
 
 
