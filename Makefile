@@ -8,7 +8,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.13 python3.11 /usr/bin/
 	$$each -c "import sys; sys.exit(sys.version_info < (3, 9))" >/dev/null 2>&1 && echo $$each && break; done)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
 
-.PHONY: setup demo test check fix lock docs clean demo-seeds kills bench-live
+.PHONY: setup demo test check fix lock docs clean demo-seeds kills bed-faults bench-live
 
 setup: $(READY) ## .venv with everything that tests and dashboard need
 
@@ -55,6 +55,9 @@ demo-seeds: setup ## the demo with 20 seeds: round trips and equal books in each
 
 kills: setup ## kill -9 at random moments, many times
 	$(BIN)/python -m pytest -m slow tests/acceptance -k kill --timeout 3600
+
+bed-faults: setup ## mixes of faults, kills and restarts on the deterministic bed, many seeds
+	$(BIN)/python -m pytest -m slow tests/integration/test_bed_fault_mixes.py --timeout 3600
 
 bench-live: setup ## the live path against the official SDK's, as ratios
 	$(BIN)/python -m benchmarks.live
