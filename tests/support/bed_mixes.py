@@ -118,6 +118,14 @@ def _orders_lost(chance, mix):
     return [_api("order.place", action, **how), _rest("POST", ORDER, action, **how)]
 
 
+def _blind(chance, mix):
+    """Orders are executed, and neither the answer nor the user stream says so."""
+    often = chance.choice([{"times": 2}, {"times": 5}, {"every": 2, "times": 6}])
+    action = chance.choice([{"delay_after_ms": 6_000}, {"status": 503, "body": UNKNOWN}, {"reset": "after"}])
+    deaf = {"match": {"kind": "ws", "stream": "user", "times": 40}, "action": {"drop": True}}
+    return [_api("order.place", action, **often), _rest("POST", ALGO, action, **often), deaf]
+
+
 def _cancels_lost(chance, mix):
     action, how = _lost(chance), _often(chance)
     return [_api("order.cancel", action, **how), _rest("DELETE", ORDER, action, **how)]
@@ -501,6 +509,8 @@ KINDS = [
     _half_dead,
     _told_to_wait,
     _person_rests,
+    _blind,
+    _blind,
 ]
 
 
