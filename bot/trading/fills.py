@@ -21,7 +21,7 @@ FORCED_ORDERS: Final = {
     "adl_autoclose": "adl",
     "settlement_autoclose-": "settlement",
 }
-"""Client order ids by which the exchange closes positions itself (facts B.8)."""
+"""Client order ids by which the exchange closes positions itself (docs/wire.md B.8)."""
 
 
 def book(state: State, fill: Fill) -> None:

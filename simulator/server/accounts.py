@@ -1,4 +1,4 @@
-"""Account endpoints: balances, positions, settings, income, listen keys (facts B.2, B.3)."""
+"""Account endpoints: balances, positions, settings, income, listen keys (docs/wire.md B.2, B.3)."""
 
 from typing import Any
 

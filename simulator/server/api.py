@@ -58,7 +58,7 @@ type Weight = int | Callable[[Params], int]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint. `parameters` are named as in facts B.2, a star behind the mandatory ones."""
+    """One endpoint. `parameters` are named as in docs/wire.md B.2, a star behind the mandatory ones."""
 
     handler: Handler
     parameters: str = ""

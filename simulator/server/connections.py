@@ -9,7 +9,7 @@ _REFILL_PER_SECOND = 10
 
 
 class Route(StrEnum):
-    """Where a connection was opened; a stream is delivered on its own route only (facts B.7)."""
+    """Where a connection was opened; a stream is delivered on its own route only (docs/wire.md B.7)."""
 
     MARKET = "market"
     PUBLIC = "public"

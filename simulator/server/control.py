@@ -1,4 +1,4 @@
-"""The control endpoints of the simulator itself, `/sim/v1/*`: ledger, clock, journal, faults (ledger.md)."""
+"""The control endpoints of the simulator itself, `/sim/v1/*`: ledger, clock, journal, faults (docs/ledger.md)."""
 
 from typing import Any, Protocol
 from urllib.parse import parse_qsl

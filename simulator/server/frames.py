@@ -1,4 +1,4 @@
-"""Market stream payloads as JSON text, key for key (facts B.7), written by hand because they are sent so often."""
+"""Market stream payloads as JSON text, key for key (docs/wire.md B.7), written by hand because so many are sent."""
 
 from collections.abc import Iterable
 

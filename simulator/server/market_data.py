@@ -1,4 +1,4 @@
-"""Market data endpoints: exchange info, time, candles, book, prices, funding (facts B.2, B.3)."""
+"""Market data endpoints: exchange info, time, candles, book, prices, funding (docs/wire.md B.2, B.3)."""
 
 from typing import Any
 

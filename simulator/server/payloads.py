@@ -1,4 +1,4 @@
-"""Every account answer and user event of the wire, key for key (facts B.3, B.6, B.8)."""
+"""Every account answer and user event of the wire, key for key (docs/wire.md B.3, B.6, B.8)."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -193,7 +193,7 @@ class Server:
         return self.clock.held
 
     def hold(self, wall_ms: int) -> dict[str, int]:
-        """Answer what was received, send what is queued, and stop the market (ledger.md, Cut)."""
+        """Answer what was received, send what is queued, and stop the market (docs/ledger.md, Cut)."""
         self.advance(wall_ms)
         self._delivery.run_all()
         self.clock.hold(wall_ms)
@@ -214,7 +214,7 @@ class Server:
         self._api.wall_ms = self._delivery.wall_ms + offset_ms
 
     def ledger_bytes(self) -> bytes:
-        """Return the books in the bytes of ledger.md."""
+        """Return the books in the bytes of docs/ledger.md."""
         return msgspec.json.encode(self.exchange.ledger(), order="sorted") + b"\n"
 
     def add_faults(self, text: bytes, wall_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""Who asks, and is it them: API key, timestamp window, HMAC-SHA256 and Ed25519 signatures (facts B.1, B.9)."""
+"""Who asks, and is it them: API key, timestamp window, HMAC-SHA256 and Ed25519 signatures (docs/wire.md B.1, B.9)."""
 
 import base64
 import binascii

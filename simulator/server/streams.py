@@ -1,4 +1,4 @@
-"""Stream names, their routes, and the control frames that subscribe to them (facts B.7)."""
+"""Stream names, their routes, and the control frames that subscribe to them (docs/wire.md B.7)."""
 
 import re
 from typing import Any

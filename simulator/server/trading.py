@@ -1,4 +1,4 @@
-"""Order endpoints: orders, conditional orders, fills (facts B.3, B.5, B.6)."""
+"""Order endpoints: orders, conditional orders, fills (docs/wire.md B.3, B.5, B.6)."""
 
 from enum import StrEnum
 from typing import Any

@@ -1,4 +1,4 @@
-"""Listen keys and the delivery of user events to whoever subscribed to the account's key (facts B.8)."""
+"""Listen keys and the delivery of user events to whoever subscribed to the account's key (docs/wire.md B.8)."""
 
 import random
 from collections.abc import Mapping

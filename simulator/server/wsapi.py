@@ -1,4 +1,4 @@
-"""The WebSocket API: the same endpoints by other names, requests and answers as JSON frames (facts A.5, B.9)."""
+"""The WebSocket API: the same endpoints by other names, requests and answers as JSON frames (docs/wire.md A.5, B.9)."""
 
 import json
 from collections.abc import Mapping

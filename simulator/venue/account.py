@@ -1,4 +1,4 @@
-"""Wallets and positions: what a fill, a fee, a funding or a transfer changes (ledger.md R2 and R3)."""
+"""Wallets and positions: what a fill, a fee, a funding or a transfer changes (docs/ledger.md R2 and R3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Conditional orders (facts B.6, B.8): accepted without margin, triggered by price, giving birth to an order."""
+"""Conditional orders (docs/wire.md B.6, B.8): accepted without margin, triggered by price, giving birth to an order."""
 
 from decimal import Decimal
 from typing import Final

@@ -1,4 +1,4 @@
-"""The fill rules of candle mode (design.md section 4), for backtests: no spread, no slippage, one price at a time.
+"""The fill rules of candle mode (docs/strategy.md, Fills), for backtests: no spread, no slippage, one price at a time.
 
 - What was decided at the close of a candle trades at the open of the next one given, however much later that is.
 - A stop is live from the fill on, the entry candle included; it fires when low <= stop (long) or high >= stop (short)

@@ -1,4 +1,4 @@
-"""Rounding and plain notation of the venue's own money arithmetic (ledger.md, Rounding and Bytes)."""
+"""Rounding and plain notation of the venue's own money arithmetic (docs/ledger.md, Rounding and Bytes)."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Final

@@ -92,5 +92,5 @@ def refusal(code: int, *values: object) -> VenueError:
 
 
 def held() -> VenueError:
-    """Build the answer of a market that stands still: 503 (B), certainly not executed (ledger.md, Cut)."""
+    """Build the answer of a market that stands still: 503 (B), certainly not executed (docs/ledger.md, Cut)."""
     return VenueError(0, "Service Unavailable.", 503)

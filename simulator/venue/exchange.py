@@ -214,7 +214,7 @@ class Exchange:
         set_countdown(self._state, symbol, countdown_ms)
 
     def query_order(self, symbol: str, order_id: int = 0, client_order_id: str = "") -> Order:
-        """Find an order; -2013 when there is none or it is too old to be shown (facts B.2)."""
+        """Find an order; -2013 when there is none or it is too old to be shown (docs/wire.md B.2)."""
         order = history.find_order(self._state, symbol, order_id, client_order_id)
         if order is None or not history.is_shown(self._state, order):
             raise refusal(-2013)
@@ -413,7 +413,7 @@ class Exchange:
         return events
 
     def ledger(self) -> dict[str, Any]:
-        """Give the books as `ledger.md` defines them: JSON-ready, decimals as plain text."""
+        """Give the books as `docs/ledger.md` defines them: JSON-ready, decimals as plain text."""
         return ledger(self._state)
 
     def counts(self) -> tuple[int, int]:

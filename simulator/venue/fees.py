@@ -1,4 +1,4 @@
-"""Commission of a fill (ledger.md R1)."""
+"""Commission of a fill (docs/ledger.md R1)."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""The exact filters of a symbol (facts B.6, Filters), each refusing with the exchange's own code."""
+"""The exact filters of a symbol (docs/wire.md B.6, Filters), each refusing with the exchange's own code."""
 
 import re
 from decimal import Decimal

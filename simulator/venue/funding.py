@@ -1,4 +1,4 @@
-"""When funding is settled and at which rate (facts B.11); the amount is ledger.md R4."""
+"""When funding is settled and at which rate (docs/wire.md B.11); the amount is docs/ledger.md R4."""
 
 from decimal import Decimal
 from typing import Final, Protocol

@@ -1,4 +1,4 @@
-"""Looking back: which orders, fills and income rows a query shows, and how many (facts B.2)."""
+"""Looking back: which orders, fills and income rows a query shows, and how many (docs/wire.md B.2)."""
 
 from collections.abc import Callable, Sequence
 from typing import Final

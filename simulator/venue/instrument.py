@@ -10,7 +10,7 @@ from simulator.venue.decimals import ZERO
 
 
 class Instrument(msgspec.Struct, frozen=True, gc=False):
-    """One symbol's rules; a limit of 0 is switched off, as on the wire (facts B.6, Filters)."""
+    """One symbol's rules; a limit of 0 is switched off, as on the wire (docs/wire.md B.6, Filters)."""
 
     symbol: str
     base_asset: str

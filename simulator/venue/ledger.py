@@ -1,4 +1,4 @@
-"""The venue's books in the canonical form of `ledger.md`, calculated from its own rows."""
+"""The venue's books in the canonical form of `docs/ledger.md`, calculated from its own rows."""
 
 from collections import defaultdict
 from decimal import Decimal

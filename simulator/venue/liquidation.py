@@ -1,4 +1,4 @@
-"""Liquidation on the mark price (facts B.10).
+"""Liquidation on the mark price (docs/wire.md B.10).
 
 Open orders of the symbol expire, an `autoclose-` order closes the position, and the liquidation fee, or what the
 insurance fund pays in, is booked as INSURANCE_CLEAR.

@@ -1,4 +1,4 @@
-"""Margin arithmetic (facts B.10): what positions and open orders tie up, what is free, where liquidation stands."""
+"""Margin arithmetic (docs/wire.md B.10): what positions and orders tie up, what is free, where liquidation stands."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -15,7 +15,7 @@ STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_MARKET})
 
 
 def fires_when_falling(algo: AlgoOrder) -> bool:
-    """Tell the direction of the trigger: sell stops and buy take-profits fire at or below their price (facts B.6)."""
+    """Tell the trigger's direction: sell stops and buy take-profits fire at or below their price (docs/wire.md B.6)."""
     return (algo.type in STOPS) == (algo.side is Side.SELL)
 
 

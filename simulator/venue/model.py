@@ -71,7 +71,7 @@ class ExecutionType(StrEnum):
 
 
 class ExpiryReason(StrEnum):
-    """`er` of ORDER_TRADE_UPDATE (facts B.8)."""
+    """`er` of ORDER_TRADE_UPDATE (docs/wire.md B.8)."""
 
     NONE = "0"
     IOC_REMAINDER = "2"
@@ -244,7 +244,7 @@ class AlgoOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One fill; commission positive = paid (ledger.md R1), `realized_pnl` before fees (R3)."""
+    """One fill; commission positive = paid (docs/ledger.md R1), `realized_pnl` before fees (R3)."""
 
     trade_id: int
     order_id: int

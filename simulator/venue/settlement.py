@@ -18,7 +18,7 @@ def advance(state: State, at_ms: int) -> None:
 
 
 def settle_funding(state: State, symbol: str) -> None:
-    """Pay or receive funding at the mark price (ledger.md R4); the rate is recorded without a position too."""
+    """Pay or receive funding at the mark price (docs/ledger.md R4); the rate is recorded without a position too."""
     market = state.market(symbol)
     position = state.position(symbol)
     state.funding_rates.append(FundingRate(symbol, market.funding_rate, state.now_ms, market.mark))

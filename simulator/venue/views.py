@@ -1,4 +1,4 @@
-"""The account as its owner is shown it: balances, positions and their sums (facts B.3)."""
+"""The account as its owner is shown it: balances, positions and their sums (docs/wire.md B.3)."""
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What the exchange still lets us send: request weight, order counts, and bans (facts B.4).
+"""What the exchange still lets us send: request weight, order counts, and bans (docs/wire.md B.4).
 
 We stay below 80 % of every published limit; routine reads stop at 70 % and entries at 60 % of the order counts, so
 that exits, cancels and look-ups always keep a share. While banned nothing is sent at all.

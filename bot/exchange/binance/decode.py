@@ -1,4 +1,4 @@
-"""Account frames and answers of the exchange to the domain's words; dicts stop here (facts B.3, B.6, B.8, B.9)."""
+"""Account frames and answers to the domain's words; dicts stop here (docs/wire.md B.3, B.6, B.8, B.9)."""
 
 from collections.abc import Iterable
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The domain's requests to the exchange's words: plain decimals, sorted and signed parameters (facts A.4, B.6, B.9)."""
+"""Requests to the exchange's words: plain decimals, sorted and signed parameters (docs/wire.md A.4, B.6, B.9)."""
 
 from decimal import Decimal
 from typing import Any

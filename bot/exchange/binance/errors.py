@@ -62,7 +62,7 @@ class ApiFailure(Exception):  # noqa: N818 - an answer like any other, told apar
 
 
 def judge(http_status: int, code: int, message: str, *, sent: bool = True) -> Verdict:
-    """Judge a failure by HTTP status, code and text (facts B.4, B.5)."""
+    """Judge a failure by HTTP status, code and text (docs/wire.md B.4, B.5)."""
     if not sent or http_status in {418, 429} or code in _RATE_CODES:
         return Verdict.LATER
     if code in _CREDENTIAL_CODES or http_status == 401:

@@ -1,4 +1,4 @@
-"""Market stream frames to the domain's words; dicts stop here (facts B.7)."""
+"""Market stream frames to the domain's words; dicts stop here (docs/wire.md B.7)."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Reads back what happened since a mark: executions, orders, conditional orders, fundings, transfers (ledger.md)."""
+"""Reads what happened since a mark: executions, orders, conditional orders, fundings, transfers (docs/ledger.md)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 

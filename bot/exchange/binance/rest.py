@@ -153,7 +153,7 @@ class Rest:
         return _decoded(await self._patiently(send, essential=True), decode)
 
     async def place[T](self, send: Send, decode: Callable[[bytes], T]) -> T:
-        """Send an order or a stop, once. It has no request weight (facts B.2), so only order counts and bans delay it.
+        """Send an order or a stop, once; it has no weight (docs/wire.md B.2), so only order counts and bans delay it.
 
         Raises as `read` does.
         """

@@ -1,4 +1,4 @@
-"""Signatures: HMAC-SHA256, or Ed25519 where the key is a PEM file (facts A.4, B.9)."""
+"""Signatures: HMAC-SHA256, or Ed25519 where the key is a PEM file (docs/wire.md A.4, B.9)."""
 
 import base64
 import hashlib

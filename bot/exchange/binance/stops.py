@@ -1,4 +1,4 @@
-"""Resting stops: conditional orders on the algo endpoints, through the SDK's REST (facts B.6)."""
+"""Resting stops: conditional orders on the algo endpoints, through the SDK's REST (docs/wire.md B.6)."""
 
 from bot.domain.events import AlgoUpdated, StopCancelFailed, StopOutcomeUnknown, StopRefused
 from bot.domain.order import StopRequest

@@ -1,7 +1,8 @@
 """Market data over our own thin client: one connection a route, proof of life by data, watchdogs by wall time.
 
 An acknowledged subscription proves nothing: a stream asked for on the wrong route is acknowledged and never delivers
-(facts B.7). So a route is up when each kind it carries has brought a frame, and a silent stream is asked for again.
+(docs/wire.md B.7). So a route is up when each kind it carries has brought a frame, and a silent stream is asked for
+again.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """The user stream: the listen key's life, the private connection, and what its frames mean for the account.
 
 Quiet is normal here: no event may come for hours. So its life is proven by the key (REST says it is valid), by pings
-below the Transport seam, and by the cross-check that compares the account by REST (facts B.8).
+below the Transport seam, and by the cross-check that compares the account by REST (docs/wire.md B.8).
 """
 
 from collections import Counter
