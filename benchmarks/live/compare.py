@@ -79,12 +79,14 @@ def ordered(rounds: int, orders: int) -> dict:
 
 
 def _table(results: dict) -> str:
-    streams, orders = results["streams"], results["orders"]
+    streams, orders, many = results["streams"], results["orders"], results["many_symbols"]
     rows = [
         ("ingest to price state, messages per CPU second, against the SDK", ">= 5", streams["ratios"]["act"]["ingest"]),
         ("p99 data latency at 10k messages/s, against the SDK", "<= 0.167", streams["ratios"]["act"]["p99_latency"]),
         ("tick to order p50, filters, risk and committed intent included", "<= 0.333", orders["ratios"]["p50_us"]),
         ("tick to order p99", "<= 0.333", orders["ratios"]["p99_us"]),
+        (f"the bot on {many['symbols']} symbols at market speed, share of a core", "<= 0.40", many["core_share"]),
+        (f"the bot on {many['symbols']} symbols, resident memory in MiB", "<= 400", many["rss_mib"]),
     ]
     lines = ["| what | goal | measured |", "|---|---|---|"]
     return "\n".join(lines + [f"| {what} | {goal} | {measured} |" for what, goal, measured in rows])
@@ -118,6 +120,7 @@ def main() -> None:
     results = {
         "streams": compared(options.rounds, options.seconds),
         "orders": ordered(options.rounds, options.orders),
+        "many_symbols": _turn("benchmarks.live.many_symbols"),
         "machine": {
             "cores": os.cpu_count(),
             "python": platform.python_version(),
