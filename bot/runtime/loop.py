@@ -76,9 +76,9 @@ class Shell:
 
     def _handle_one(self, event: Event) -> None:
         commands = self.engine.handle(event)
-        self._deadline_ms = self.engine.watch().deadline_ms
         if commands and self._record(commands):
             self._act(commands)
+        self._deadline_ms = self.engine.watch().deadline_ms
         self._tell()
         self._observe(event)
 
