@@ -161,11 +161,6 @@ class Shell:
                 case _:
                     self._exchange.execute(command)
 
-    def cancel_orders(self, orders: Iterable[tuple[str, str]]) -> None:
-        """Cancel resting orders outside the core's will, at shutdown when the policy says so."""
-        for symbol, client_order_id in orders:
-            self._exchange.execute(CancelOrder(symbol, client_order_id))
-
     # what observers may see
 
     def _observe(self, event: Event) -> None:
