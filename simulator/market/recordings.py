@@ -68,7 +68,7 @@ def holds_trades(path: Path) -> bool:
     """Tell whether a file holds single trades rather than candles. Raises `DataError` when it cannot be read."""
     if _is_text(path):
         return True
-    names = _column_names(path)
+    names = column_names(path)
     return "transact_time" in names and "open_time" not in names
 
 
@@ -78,7 +78,7 @@ def read_candles(path: Path, symbols: Sequence[str]) -> dict[str, CandleColumns]
     Raises `DataError` for an unreadable file, missing columns, a symbol without rows, and within a symbol for rows out
     of order, duplicates, empty or impossible values and times that are no whole minute.
     """
-    names = _column_names(path)
+    names = column_names(path)
     missing = [name for name in _CANDLE_COLUMNS if name not in names]
     if missing:
         raise DataError(
@@ -98,7 +98,7 @@ def read_trades(path: Path, grids: Mapping[str, Grid]) -> dict[str, TradeColumns
     """
     if _is_text(path):
         return _raw_trades(path, grids)
-    names = _column_names(path)
+    names = column_names(path)
     missing = [name for name in _TRADE_COLUMNS if name not in names]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}: a trade file has the columns {', '.join(_TRADE_COLUMNS)}")
@@ -115,7 +115,7 @@ def read_funding(path: Path, symbols: Sequence[str]) -> dict[str, dict[int, Deci
     The answer maps symbol to {settlement in ms, floored to the minute: rate as a fraction}. Raises `DataError`.
     """
     columns = ("symbol", "funding_time", "funding_rate")
-    missing = [name for name in columns if name not in _column_names(path)]
+    missing = [name for name in columns if name not in column_names(path)]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}: a funding file has the columns {', '.join(columns)}")
     table = _read_table(path, columns, symbols)
@@ -148,14 +148,15 @@ def _is_parquet(path: Path) -> bool:
     return path.suffix in {".parquet", ".pq"}
 
 
-def _column_names(path: Path) -> list[str]:
+def column_names(path: Path) -> list[str]:
+    """Return the names of a file's columns. Raises `DataError` when it cannot be read."""
     try:
         if _is_parquet(path):
             return list(pyarrow.parquet.read_schema(path).names)
         with pyarrow.csv.open_csv(path) as reader:
             return list(reader.schema.names)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _read_table(path: Path, columns: Sequence[str], symbols: Sequence[str] | None) -> Any:
@@ -167,7 +168,7 @@ def _read_table(path: Path, columns: Sequence[str], symbols: Sequence[str] | Non
         table = pyarrow.csv.read_csv(path, convert_options=options)
         return table if symbols is None else table.filter(pc.is_in(table["symbol"], pa.array(symbols)))
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _csv_types(columns: Sequence[str]) -> dict[str, Any]:
@@ -176,7 +177,8 @@ def _csv_types(columns: Sequence[str]) -> dict[str, Any]:
     return {name: pa.int64() if name in times else others.get(name, pa.float64()) for name in columns}
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Say in one line why a file cannot be read."""
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path}: no such file: check the path of --data")
     if path.is_dir():
@@ -207,15 +209,16 @@ def _rows_of(path: Path, table: Any, symbol: str) -> Any:
 def _candles(path: Path, symbol: str, table: Any) -> CandleColumns:
     if table.num_rows == 0:
         raise DataError(f"{path}: holds no candles: give a file with 1-minute candles")
-    times = _times(path, symbol, table, "open_time")
-    values = {name: _floats(path, symbol, table, name, times) for name in (*_PRICES, "volume")}
+    times = times_of(path, symbol, table, "open_time")
+    values = {name: floats_of(path, symbol, table, name, times) for name in (*_PRICES, "volume")}
     candles = CandleColumns(symbol=symbol, open_time=times, **values)
     _check_times(path, candles)
-    _check_values(path, candles)
+    check_values(path, candles)
     return candles
 
 
-def _times(path: Path, symbol: str, table: Any, name: str) -> Integers:
+def times_of(path: Path, symbol: str, table: Any, name: str) -> Integers:
+    """Return a column of times, integers or timestamps, as ms. Raises `DataError` for empty rows and other types."""
     column = table[name]
     if column.null_count:
         raise DataError(f"{path}: {symbol} has a row without {name}: remove or fill it")
@@ -226,29 +229,31 @@ def _times(path: Path, symbol: str, table: Any, name: str) -> Integers:
     return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
-def _floats(path: Path, symbol: str, table: Any, name: str, times: Integers) -> Floats:
+def floats_of(path: Path, symbol: str, table: Any, name: str, times: Integers) -> Floats:
+    """Return a column of numbers. Raises `DataError` naming the first time at which there is none."""
     try:
         values = np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
     except pa.ArrowException as error:
         raise DataError(f"{path}: column {name!r} of {symbol} holds {table[name].type}: it must be numbers") from error
-    _refuse(path, symbol, times, ~np.isfinite(values), f"{name} is not a number: fill or remove the row")
+    refuse(path, symbol, times, ~np.isfinite(values), f"{name} is not a number: fill or remove the row")
     return values
 
 
 def _check_times(path: Path, candles: CandleColumns) -> None:
     times = candles.open_time
-    _refuse(path, candles.symbol, times, times % MINUTE_MS != 0, "open_time is no whole minute (ms UTC): correct it")
-    _refuse(path, candles.symbol, times[1:], np.diff(times) == 0, "duplicate row: remove it")
-    _refuse(path, candles.symbol, times[1:], np.diff(times) < 0, "row out of order: sort the file by symbol, open_time")
+    refuse(path, candles.symbol, times, times % MINUTE_MS != 0, "open_time is no whole minute (ms UTC): correct it")
+    refuse(path, candles.symbol, times[1:], np.diff(times) == 0, "duplicate row: remove it")
+    refuse(path, candles.symbol, times[1:], np.diff(times) < 0, "row out of order: sort the file by symbol, open_time")
 
 
-def _check_values(path: Path, candles: CandleColumns) -> None:
+def check_values(path: Path, candles: CandleColumns) -> None:
+    """Raise `DataError` for the first candle that cannot be: price, volume, or open and close outside low..high."""
     symbol, times = candles.symbol, candles.open_time
     top = np.maximum(candles.open, candles.close)
     bottom = np.minimum(candles.open, candles.close)
-    _refuse(path, symbol, times, candles.low <= 0, "price not above 0: correct it")
-    _refuse(path, symbol, times, candles.volume < 0, "volume below 0: correct it")
-    _refuse(
+    refuse(path, symbol, times, candles.low <= 0, "price not above 0: correct it")
+    refuse(path, symbol, times, candles.volume < 0, "volume below 0: correct it")
+    refuse(
         path,
         symbol,
         times,
@@ -257,7 +262,8 @@ def _check_values(path: Path, candles: CandleColumns) -> None:
     )
 
 
-def _refuse(path: Path, symbol: str, times: Integers, bad: NDArray[np.bool_], what: str) -> None:
+def refuse(path: Path, symbol: str, times: Integers, bad: NDArray[np.bool_], what: str) -> None:
+    """Raise `DataError` naming the time of the first bad row, if there is one."""
     rows = np.flatnonzero(bad)
     if rows.size:
         raise DataError(f"{path}: {symbol} at {iso(int(times[rows[0]]))}: {what}")
@@ -266,9 +272,9 @@ def _refuse(path: Path, symbol: str, times: Integers, bad: NDArray[np.bool_], wh
 def _trades(path: Path, grid: Grid, table: Any) -> TradeColumns:
     if table.num_rows == 0:
         raise DataError(f"{path}: holds no trades of {grid.symbol}: choose others with --symbols")
-    times = _times(path, grid.symbol, table, "transact_time")
-    prices = _floats(path, grid.symbol, table, "price", times)
-    quantities = _floats(path, grid.symbol, table, "quantity", times)
+    times = times_of(path, grid.symbol, table, "transact_time")
+    prices = floats_of(path, grid.symbol, table, "price", times)
+    quantities = floats_of(path, grid.symbol, table, "quantity", times)
     makers = np.asarray(table["is_buyer_maker"].to_numpy(), dtype=np.bool_)
     return _checked_trades(path, grid, times, prices, quantities, makers)
 
@@ -276,9 +282,9 @@ def _trades(path: Path, grid: Grid, table: Any) -> TradeColumns:
 def _checked_trades(
     path: Path, grid: Grid, times: Integers, prices: Floats, quantities: Floats, makers: NDArray[np.bool_]
 ) -> TradeColumns:
-    _refuse(path, grid.symbol, times[1:], np.diff(times) < 0, "trade out of order: sort the file by time")
-    _refuse(path, grid.symbol, times, prices <= 0, "price not above 0: correct it")
-    _refuse(path, grid.symbol, times, quantities <= 0, "quantity not above 0: correct it")
+    refuse(path, grid.symbol, times[1:], np.diff(times) < 0, "trade out of order: sort the file by time")
+    refuse(path, grid.symbol, times, prices <= 0, "price not above 0: correct it")
+    refuse(path, grid.symbol, times, quantities <= 0, "quantity not above 0: correct it")
     return TradeColumns(
         symbol=grid.symbol,
         at_ms=times,

@@ -1,0 +1,381 @@
+"""Reads market data files column by column, so that five years of minutes never stand in memory twice.
+
+A file is Parquet or CSV. Its rows belong to the symbols of its `symbol` column, or to the one symbol that its name, its
+folder or the caller gives.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from backtest.errors import DataError
+from simulator.market import recordings, tape
+from simulator.market.recordings import Floats, Integers, iso
+
+PRICES = ("open", "high", "low", "close")
+MINUTE_MS = tape.MINUTE_MS
+INTERVALS = {
+    "1m": 60_000,
+    "3m": 180_000,
+    "5m": 300_000,
+    "15m": 900_000,
+    "30m": 1_800_000,
+    "1h": 3_600_000,
+    "2h": 7_200_000,
+    "4h": 14_400_000,
+    "6h": 21_600_000,
+    "8h": 28_800_000,
+    "12h": 43_200_000,
+    "1d": 86_400_000,
+}
+"""Every interval of candles we know, in ms, by the exchange's name for it."""
+
+_SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz")
+_SYMBOL = re.compile(r"[A-Z0-9]{2,}(?:USDT|USDC|BUSD|FDUSD)")
+_EARLIEST_MS, _LATEST_MS = 1_000_000_000_000, 5_000_000_000_000
+_UNITS = {
+    "seconds": (_EARLIEST_MS // 1_000, _LATEST_MS // 1_000),
+    "microseconds": (_EARLIEST_MS * 1_000, _LATEST_MS * 1_000),
+    "nanoseconds": (_EARLIEST_MS * 1_000_000, _LATEST_MS * 1_000_000),
+}
+
+
+@dataclass(slots=True)
+class Part:
+    """The rows of one symbol in one file, oldest first. `values` are as the file has them."""
+
+    path: Path
+    symbol: str
+    times: Integers
+    values: dict[str, Floats]
+
+
+@contextmanager
+def as_data_errors() -> Iterator[None]:
+    """Turn what the recordings' checks raise into our own error."""
+    try:
+        yield
+    except tape.DataError as error:
+        raise DataError(str(error)) from error
+
+
+def interval_name(interval_ms: int) -> str:
+    """Return the exchange's name for an interval in ms, or the ms where it has none."""
+    return next((name for name, ms in INTERVALS.items() if ms == interval_ms), f"{interval_ms} ms")
+
+
+def files_in(paths: Sequence[Path], *, kind: str = "", interval_ms: int | None = None) -> list[Path]:
+    """Return the data files that paths name: themselves, or all in a folder, at any depth.
+
+    Of a folder as `act data` stores it (SYMBOL/INTERVAL/MONTH) only the interval asked for, else the finest, is taken,
+    and of `kind` "funding" or "mark" only the folders so named. Raises `DataError` where nothing is found.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = [each for each in sorted(path.rglob("*")) if _is_data(each)]
+        chosen = _of_kind(inside, kind, interval_ms)
+        if not chosen:
+            raise DataError(f"{path}: no {kind or 'candle'} files (Parquet or CSV) in this folder: give another")
+        found += chosen
+    return found
+
+
+def symbols_in(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Return the symbols that the files hold rows of, sorted. Raises `DataError` where a file does not tell."""
+    found: set[str] = set()
+    for path in files_in(paths):
+        with as_data_errors():
+            named = "symbol" in recordings.column_names(path)
+        symbol = _symbol_by_name(path, ())
+        if named:
+            found.update(_open(path).symbols())
+        elif symbol:
+            found.add(symbol)
+        else:
+            raise DataError(f"{path}: neither a column 'symbol' nor the file's name says of which: pass --symbol")
+    return tuple(sorted(found))
+
+
+def read_parts(
+    path: Path,
+    symbols: Sequence[str],
+    time_name: str,
+    value_names: Sequence[str],
+    *,
+    to_ms: int | None = None,
+    whole_minutes: bool = True,
+) -> list[Part]:
+    """Read the rows of the symbols asked for, those before `to_ms`; symbols without rows have no part.
+
+    Raises `DataError`: unreadable, empty, columns missing, a time unit that is not ms, rows out of order, numbers that
+    are none, and with `whole_minutes` times that are no whole minute.
+    """
+    with as_data_errors():
+        names = recordings.column_names(path)
+        missing = [name for name in (time_name, *value_names) if name not in names]
+        if missing:
+            wanted = ", ".join(("symbol", time_name, *value_names))
+            raise DataError(f"{path}: no column {missing[0]!r}: a file of this kind has the columns {wanted}")
+        file = _open(path, (time_name, *value_names))
+        rows = _rows_by_symbol(path, file, "symbol" in names, symbols)
+        parts = _timed_parts(file, path, rows, time_name, to_ms, whole_minutes=whole_minutes)
+        for name in value_names:
+            column = file.column(name)
+            for part in parts:
+                part.values[name] = _values(column, part, rows[part.symbol], name)
+            del column
+        pa.default_memory_pool().release_unused()
+        return parts
+
+
+def _is_data(path: Path) -> bool:
+    return path.name.endswith(_SUFFIXES) and not path.name.startswith(".") and path.is_file()
+
+
+def _of_kind(files: Sequence[Path], kind: str, interval_ms: int | None) -> list[Path]:
+    if kind:
+        stored = [path for path in files if path.parent.name.partition("-")[0] == kind]
+        return stored or list(files)
+    candles = [path for path in files if path.parent.name.partition("-")[0] not in {"funding", "mark"}]
+    stored_ms: dict[Path, set[int]] = {}
+    for path in candles:
+        if path.parent.name in INTERVALS:
+            stored_ms.setdefault(path.parent.parent, set()).add(INTERVALS[path.parent.name])
+    best = {folder: interval_ms if interval_ms in known else min(known) for folder, known in stored_ms.items()}
+    return [path for path in candles if INTERVALS.get(path.parent.name) in {None, best.get(path.parent.parent)}]
+
+
+def _symbol_by_name(path: Path, asked: Sequence[str]) -> str:
+    tokens = [token for name in (path.name, path.parent.name, path.parent.parent.name) for token in _tokens(name)]
+    known = [token for token in tokens if token.upper() in asked]
+    looks = [token for token in tokens if _SYMBOL.fullmatch(token)]
+    return next((token.upper() for token in known + looks), "")
+
+
+def _tokens(name: str) -> list[str]:
+    return re.split(r"[^A-Za-z0-9]+", name)
+
+
+def _rows_by_symbol(path: Path, file: "_File", has_column: bool, symbols: Sequence[str]) -> dict[str, Integers | slice]:
+    if file.rows == 0:
+        raise DataError(f"{path}: holds no rows: give a file with data")
+    if has_column:
+        return file.choose(symbols)
+    symbol = _symbol_by_name(path, symbols) or (symbols[0] if len(symbols) == 1 else "")
+    if not symbol:
+        raise DataError(
+            f"{path}: no column 'symbol', and the file's name does not say which of {', '.join(symbols)} it is: "
+            "name it after its symbol, or ask for one symbol"
+        )
+    return {symbol: slice(0, file.rows)} if symbol in symbols else {}
+
+
+def _timed_parts(
+    file: "_File",
+    path: Path,
+    rows: dict[str, Integers | slice],
+    time_name: str,
+    to_ms: int | None,
+    *,
+    whole_minutes: bool,
+) -> list[Part]:
+    column = file.column(time_name)
+    parts = []
+    for symbol, chosen in rows.items():
+        times = _times(path, symbol, _pick(column, chosen), time_name)
+        _check_times(path, symbol, times, time_name, whole_minutes=whole_minutes)
+        if to_ms is not None:
+            times = times[: np.searchsorted(times, to_ms)]
+        if times.size:
+            parts.append(Part(path, symbol, times, {}))
+    return parts
+
+
+def _times(path: Path, symbol: str, column: Any, name: str) -> Integers:
+    try:
+        return recordings.times_of(path, symbol, {name: column}, name)
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: {symbol} has a {name} that is no whole millisecond: correct it") from error
+
+
+def _check_times(path: Path, symbol: str, times: Integers, name: str, *, whole_minutes: bool) -> None:
+    odd = np.flatnonzero((times < _EARLIEST_MS) | (times >= _LATEST_MS))
+    if odd.size:
+        raise DataError(f"{path}: {symbol} has {name} {times[odd[0]]}: {_wrong_unit(int(times[odd[0]]))}")
+    if whole_minutes:
+        recordings.refuse(
+            path, symbol, times, times % MINUTE_MS != 0, f"{name} is no whole minute (ms UTC): correct it"
+        )
+    recordings.refuse(path, symbol, times[1:], np.diff(times) < 0, f"row out of order: sort the file by symbol, {name}")
+
+
+def _wrong_unit(time: int) -> str:
+    for unit, (first, last) in _UNITS.items():
+        if first <= time < last:
+            return f"these are {unit}: it must be milliseconds UTC"
+    return "this is no time in milliseconds UTC: correct it"
+
+
+def _values(column: Any, part: Part, rows: Integers | slice, name: str) -> Floats:
+    piece = _pick(column, rows)
+    if len(piece) > part.times.size:
+        piece = piece.slice(0, part.times.size)
+    return recordings.floats_of(part.path, part.symbol, {name: piece}, name, part.times)
+
+
+def _pick(column: Any, rows: Integers | slice) -> Any:
+    if isinstance(rows, slice):
+        return column.slice(rows.start, rows.stop - rows.start)
+    return column.take(pa.array(rows))
+
+
+def _open(path: Path, names: Sequence[str] = ()) -> "_File":
+    try:
+        return _ParquetFile(path) if path.suffix in {".parquet", ".pq"} else _CsvFile(path, names)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise DataError(str(recordings.unreadable(path, error))) from error
+
+
+class _File:
+    """A file whose columns are read one by one; `choose` narrows it to the rows that are wanted."""
+
+    rows: int
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def symbols(self) -> list[str]:
+        names = pc.unique(self.column("symbol")).drop_null().cast(pa.string())
+        return [str(name) for name in names.to_pylist()]
+
+    def column(self, name: str) -> Any:
+        try:
+            return self._column(name)
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            raise DataError(str(recordings.unreadable(self._path, error))) from error
+
+    def choose(self, symbols: Sequence[str]) -> dict[str, Integers | slice]:
+        self._narrow(symbols)
+        number = pc.index_in(self.column("symbol").cast(pa.string()), value_set=pa.array(symbols, pa.string()))
+        which = np.asarray(number.fill_null(-1).to_numpy(), dtype=np.int32)
+        found = {symbol: np.flatnonzero(which == index) for index, symbol in enumerate(symbols)}
+        return {symbol: _as_slice(rows) for symbol, rows in found.items() if rows.size}
+
+    def _column(self, name: str) -> Any:
+        raise NotImplementedError
+
+    def _narrow(self, symbols: Sequence[str]) -> None:
+        pass
+
+
+class _ParquetFile(_File):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        named = [name for name in ("symbol",) if name in pyarrow.parquet.read_schema(path).names]
+        self._file = pyarrow.parquet.ParquetFile(path, read_dictionary=named)
+        self._groups = list(range(self._file.metadata.num_row_groups))
+        self.rows = self._file.metadata.num_rows
+
+    def _column(self, name: str) -> Any:
+        return self._file.read_row_groups(self._groups, columns=[name])[name]
+
+    def _narrow(self, symbols: Sequence[str]) -> None:
+        self._groups = [group for group in self._groups if self._may_hold(group, symbols)]
+
+    def _may_hold(self, group: int, symbols: Sequence[str]) -> bool:
+        about = self._file.metadata.row_group(group)
+        columns = (about.column(position) for position in range(about.num_columns))
+        statistics = next(column.statistics for column in columns if column.path_in_schema == "symbol")
+        if statistics is None or not statistics.has_min_max or not isinstance(statistics.min, str):
+            return True
+        return any(statistics.min <= symbol <= statistics.max for symbol in symbols)
+
+
+class _CsvFile(_File):
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        super().__init__(path)
+        with pyarrow.csv.open_csv(path) as reader:
+            known = set(reader.schema.names)
+        wanted = [name for name in ("symbol", *names) if name in known]
+        kinds = {name: pa.float64() for name in names if not name.endswith("_time")} | {"symbol": pa.string()}
+        options = pyarrow.csv.ConvertOptions(include_columns=wanted, column_types=kinds)
+        table = pyarrow.csv.read_csv(path, convert_options=options)
+        self.rows = table.num_rows
+        self._columns: dict[str, Any] = {name: table[name] for name in wanted}
+
+    def _column(self, name: str) -> Any:
+        # each is asked for once, so it goes as soon as it was converted
+        return self._columns.pop(name)
+
+
+def _as_slice(rows: NDArray[np.int64]) -> Integers | slice:
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == rows.size else rows
+
+
+def merged(parts: Sequence[Part], names: Sequence[str]) -> tuple[Part, int, int]:
+    """Join the parts of one symbol in time order; return them with the number of identical duplicates dropped.
+
+    The third value is the time of the first of them. Takes the arrays out of the parts. Raises `DataError` where two
+    rows of one time differ, naming both files.
+    """
+    parts = sorted(parts, key=lambda part: int(part.times[0]))
+    times = parts[0].times if len(parts) == 1 else np.concatenate([part.times for part in parts])
+    order = None if len(parts) == 1 or bool(np.all(np.diff(times) >= 0)) else np.argsort(times, kind="stable")
+    values = {}
+    for name in names:
+        arrays = [part.values.pop(name) for part in parts]
+        joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        values[name] = joined if order is None else joined[order]
+    ordered = times if order is None else times[order]
+    return _without_duplicates(parts, Part(parts[0].path, parts[0].symbol, ordered, values))
+
+
+def _without_duplicates(parts: Sequence[Part], whole: Part) -> tuple[Part, int, int]:
+    again = np.flatnonzero(np.diff(whole.times) == 0)
+    if not again.size:
+        return whole, 0, 0
+    for name, values in whole.values.items():
+        differing = again[values[again] != values[again + 1]]
+        if differing.size:
+            raise _contradiction(parts, whole, int(differing[0]), name)
+    first = int(whole.times[again[0]])
+    keep = np.ones(whole.times.size, dtype=np.bool_)
+    keep[again + 1] = False
+    kept = {name: values[keep] for name, values in whole.values.items()}
+    return Part(whole.path, whole.symbol, whole.times[keep], kept), int(again.size), first
+
+
+def _contradiction(parts: Sequence[Part], whole: Part, row: int, name: str) -> DataError:
+    at_ms = int(whole.times[row])
+    files = [str(part.path) for part in parts if at_ms in part.times]
+    where = " and ".join(files[:2]) if len(files) > 1 else f"{files[0]} twice"
+    values = f"{whole.values[name][row]} and {whole.values[name][row + 1]}"
+    return DataError(
+        f"{where}: {whole.symbol} at {iso(at_ms)}: two rows that differ ({name} {values}): keep the right one"
+    )
+
+
+def check_candles(part: Part) -> None:
+    """Raise `DataError` for the first candle that cannot be: see `recordings.check_values`."""
+    columns: Mapping[str, Floats] = part.values
+    with as_data_errors():
+        recordings.check_values(
+            part.path,
+            recordings.CandleColumns(
+                symbol=part.symbol, open_time=part.times, **{name: columns[name] for name in (*PRICES, "volume")}
+            ),
+        )
