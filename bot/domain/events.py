@@ -21,9 +21,13 @@ class Happened(Struct, frozen=True, gc=False):
 
 
 class CandleClosed(Happened, frozen=True, gc=False):
-    """A one-minute candle closed. Each is delivered once, in order per symbol; a missing one is a hole."""
+    """A candle closed. Each is delivered once, in order per symbol; a missing one is a hole.
+
+    `complete` says that no other symbol's candle of the same minute follows: a backtest knows, a live feed does not.
+    """
 
     candle: Candle
+    complete: bool = False
 
 
 class CandleWarmedUp(Happened, frozen=True, gc=False):

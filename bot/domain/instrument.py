@@ -46,6 +46,11 @@ class Instrument(Struct, frozen=True, gc=False):
         return (self.market_step_size if market else self.step_size) or EIGHT_PLACES
 
     @property
+    def has_one_grid(self) -> bool:
+        """Return whether quantities of limit and of market orders lie on the same grid."""
+        return self.step_size == self.market_step_size and self.min_quantity == self.market_min_quantity
+
+    @property
     def tick(self) -> Decimal:
         """Return the price tick; without one, the eighth decimal."""
         return self.tick_size or EIGHT_PLACES
@@ -185,6 +190,8 @@ _REMEDIES = {
 
 
 def _floor(amount: Decimal, step: Decimal, offset: Decimal) -> Decimal:
+    if not offset:
+        return amount // step * step if amount > ZERO else ZERO
     if amount < offset:
         return ZERO
     return (amount - offset) // step * step + offset

@@ -59,7 +59,7 @@ class OrderState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Return whether the exchange will do nothing more with the order."""
-        return self in _FINAL_STATES
+        return self in FINAL_STATES
 
 
 class OrderReport(Struct, frozen=True, gc=False):
@@ -220,9 +220,10 @@ ALGO_STATES: Final[dict[str, OrderState]] = {
 }
 """Statuses of conditional orders. A triggered one is at work (its child order fills) until it is FINISHED."""
 
-_FINAL_STATES: Final = frozenset(
+FINAL_STATES: Final = frozenset(
     {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED},
 )
+"""States in which the exchange will do nothing more with an order."""
 _FINAL_RANK: Final = 4
 _RANKS: Final = dict.fromkeys((*WIRE_STEPS, *ALGO_STATES), _FINAL_RANK) | {
     "": 0,
@@ -252,23 +253,23 @@ def merge_reports(known: OrderReport, report: OrderReport) -> OrderReport | None
         return None
     if _is_final(known.status) and not _is_final(report.status):
         return replace(known, executed_quantity=report.executed_quantity)
-    return replace(
-        report,
-        algo_id=report.algo_id or known.algo_id,
-        expiry_reason=report.expiry_reason or (known.expiry_reason if known.status else ""),
-        updated_ms=max(report.updated_ms, known.updated_ms),
-    )
+    algo_id = report.algo_id or known.algo_id
+    expiry_reason = report.expiry_reason or (known.expiry_reason if known.status else "")
+    updated_ms = max(report.updated_ms, known.updated_ms)
+    if (algo_id, expiry_reason, updated_ms) == (report.algo_id, report.expiry_reason, report.updated_ms):
+        return report
+    return replace(report, algo_id=algo_id, expiry_reason=expiry_reason, updated_ms=updated_ms)
 
 
 def merge_algo_reports(known: AlgoReport, report: AlgoReport) -> AlgoReport | None:
     """Return what is known of a conditional order after a further report; None when it is older."""
     if _is_older(report, known):
         return None
-    return replace(
-        report,
-        actual_order_id=report.actual_order_id or known.actual_order_id,
-        updated_ms=max(report.updated_ms, known.updated_ms),
-    )
+    actual_order_id = report.actual_order_id or known.actual_order_id
+    updated_ms = max(report.updated_ms, known.updated_ms)
+    if (actual_order_id, updated_ms) == (report.actual_order_id, report.updated_ms):
+        return report
+    return replace(report, actual_order_id=actual_order_id, updated_ms=updated_ms)
 
 
 def _is_older(report: OrderReport | AlgoReport, known: OrderReport | AlgoReport) -> bool:

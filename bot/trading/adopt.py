@@ -9,7 +9,7 @@ from bot.domain.books import Books
 from bot.domain.fill import Fill
 from bot.domain.instrument import Instrument
 from bot.domain.records import PositionRow
-from bot.trading import audit, fills, ledger, orders
+from bot.trading import audit, fills, ledger, orders, stops
 from bot.trading.limits import CorePlan
 from bot.trading.positions import Track, follow_all
 from bot.trading.risk import Risk
@@ -37,6 +37,7 @@ def open_state(
         margin_asset=contracts[traded[0]].margin_asset if traded else "USDT",
         wallets=dict(books.wallets),
         opened=bool(books.wallets),
+        narrated=plan.narrated,
         incidents={f"{each.code}-{each.symbol}": each for each in books.incidents if not each.closed_ms},
     )
     for row in books.risk:
@@ -47,6 +48,7 @@ def open_state(
     _take_positions(state, books)
     for symbol in state.by_symbol.values():
         orders.put_aside(symbol)
+        stops.put_aside(symbol)
     state.touched.clear()
     state.inherited = {(row.symbol, row.client_order_id) for row in books.orders if not row.state.is_final}
     state.inherited |= {(row.symbol, row.client_algo_id) for row in books.algo_orders if not row.state.is_final}

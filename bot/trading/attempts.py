@@ -19,9 +19,11 @@ _NEXT: Final = frozenset({Policy.RETRY, Policy.REPRICE, Policy.REFRESH})
 
 def advance(state: State, symbol: SymbolState) -> None:
     """Go on with every intent whose attempts have all ended."""
-    for intent in tuple(symbol.intents.values()):
+    for intent in list(symbol.intents.values()):
+        if intent.purpose is Purpose.STOP:
+            continue
         attempts = symbol.attempts(intent)
-        if intent.purpose is Purpose.STOP or not attempts or not all(map(symbol.settled, attempts)):
+        if not attempts or not all(map(symbol.settled, attempts)):
             continue
         if is_open(intent):
             _GO_ON[intent.purpose](state, symbol, intent, attempts[-1])
@@ -32,6 +34,8 @@ def advance(state: State, symbol: SymbolState) -> None:
 
 def next_ms(state: State, symbol: SymbolState) -> int | None:
     """Return the next market time at which an attempt of the symbol has to be cancelled or followed."""
+    if not symbol.orders and not symbol.retry_ms:
+        return None
     times = [row.expires_ms for row in symbol.orders.values() if row.expires_ms and row.state in _RESTS]
     times += symbol.retry_ms.values()
     return min((each for each in times if each > state.now_ms), default=None)
@@ -110,6 +114,8 @@ def _forget(state: State, symbol: SymbolState, intent: Intent) -> None:
 
 def _tell_entry(state: State, symbol: SymbolState, intent: Intent) -> None:
     track = symbol.track
+    if not state.narrated:
+        return
     side = "LONG" if intent.side.sign > 0 else "SHORT"
     price = track.entry_price or intent.price
     stop = symbol.strategy.stop_price(intent.side, price) if symbol.strategy else intent.stop_price

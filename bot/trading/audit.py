@@ -1,6 +1,7 @@
 """Rows for people: why each decision was made, alerts, incidents, halts."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from msgspec import json
@@ -14,6 +15,7 @@ INFO: Final = "INFO"
 WARNING: Final = "WARNING"
 CRITICAL: Final = "CRITICAL"
 HALT_PREFIX: Final = "halt."
+NOTHING: Final[dict[str, str]] = {}
 _REMEMBERED_ALERTS: Final = 1_000
 
 
@@ -27,8 +29,10 @@ def decode(text: str) -> dict[str, str]:
     return json.decode(text, type=dict[str, str])
 
 
-def signal(state: State, symbol: SymbolState, signal_id: str, kind: str, side: Side) -> SignalRow:
-    """Record and return a strategy's signal at the symbol's last close."""
+def signal(state: State, symbol: SymbolState, signal_id: str, kind: str, side: Side) -> None:
+    """Record a strategy's signal at the symbol's last close."""
+    if not state.narrated:
+        return
     row = SignalRow(
         signal_id=signal_id,
         symbol=symbol.symbol,
@@ -39,48 +43,54 @@ def signal(state: State, symbol: SymbolState, signal_id: str, kind: str, side: S
         price=symbol.last_close,
     )
     state.record(row)
-    return row
 
 
-def decide(state: State, decision: Decision) -> Decision:
-    """Record a decision, stamped with strategy-independent facts."""
-    stamped = replace(
-        decision,
-        at_ms=state.now_ms,
-        config_hash=state.plan.config_hash,
-        code_version=state.plan.code_version,
-    )
+def decide(
+    state: State,
+    symbol: SymbolState,
+    decision_id: str,
+    *,
+    action: str,
+    side: Side,
+    reason: str,
+    price: Decimal,
+    quantity: Decimal,
+    gates: Mapping[str, str] = NOTHING,
+    sizing: Mapping[str, str] = NOTHING,
+    intent_id: str = "",
+    retry_ms: int = 0,
+) -> None:
+    """Record a decision with the numbers and verdicts behind it."""
     state.last_decision_ms = state.now_ms
-    state.record(stamped)
-    return stamped
-
-
-def decision(symbol: SymbolState, decision_id: str, action: str, side: Side, reason: str) -> Decision:
-    """Build a decision at the symbol's last close; the caller fills in what it knows."""
-    return Decision(
+    if not state.narrated:
+        return
+    row = Decision(
         decision_id=decision_id,
         symbol=symbol.symbol,
         strategy=strategy_name(symbol),
-        at_ms=0,
+        at_ms=state.now_ms,
         action=action,
         side=side,
         reason=reason,
-        price=symbol.last_close,
-        quantity=abs(symbol.track.quantity),
-        inputs=text_of(symbol.verdict.inputs if symbol.verdict else {}),
-        gates="{}",
-        sizing="{}",
-        intent_id="",
-        retry_ms=0,
-        config_hash="",
-        code_version="",
+        price=price,
+        quantity=quantity,
+        inputs=text_of(symbol.verdict.inputs if symbol.verdict else NOTHING),
+        gates=text_of(gates),
+        sizing=text_of(sizing),
+        intent_id=intent_id,
+        retry_ms=retry_ms,
+        config_hash=state.plan.config_hash,
+        code_version=state.plan.code_version,
     )
+    state.record(row)
 
 
 def alert(
     state: State, severity: str, event: str, symbol: str, cause: object, title: str, text: str, thread: str = ""
 ) -> None:
     """Tell people, once for each event, symbol and cause."""
+    if not state.narrated:
+        return
     alert_id = f"{event}-{symbol}-{cause}" if symbol else f"{event}-{cause}"
     if alert_id in state.alerted:
         return

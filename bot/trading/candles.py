@@ -12,18 +12,21 @@ def warm_up(state: State, candle: Candle) -> None:
         _evaluate(symbol, candle)
 
 
-def close(state: State, candle: Candle) -> None:
-    """Evaluate a closed candle and decide."""
+def close(state: State, candle: Candle, *, complete: bool) -> None:
+    """Evaluate a closed candle and decide; `complete`: it is the last one of its minute over all symbols."""
     symbol = state.by_symbol.get(candle.symbol)
     if symbol is None:
         return
-    equity.before_candle(state, candle.close_time)
+    close_ms = candle.close_time
+    equity.before_candle(state, close_ms)
     _evaluate(symbol, candle)
-    equity.after_candle(state, candle.symbol, candle.close_time)
+    equity.after_candle(state, candle.symbol, close_ms, complete=complete)
     if symbol.strategy is None:
         return
-    exits.consider(state, symbol, candle)
-    entries.consider(state, symbol, candle)
+    if symbol.track.quantity:
+        exits.consider(state, symbol, candle)
+    else:
+        entries.consider(state, symbol, candle)
 
 
 def _evaluate(symbol: SymbolState, candle: Candle) -> None:

@@ -7,6 +7,7 @@ from bot.trading import attempts, entries, equity, orders, people, stops
 from bot.trading.state import State, SymbolState, is_open
 
 _UNCOMMITTED_GATE: Final = "database"
+_NEVER: Final = (None, None, None)
 
 
 def converge(state: State) -> None:
@@ -17,7 +18,8 @@ def converge(state: State) -> None:
         symbol = state.by_symbol[state.touched.popitem()[0]]
         _look_after(state, symbol)
         symbol.wake_ms = _next_ms(state, symbol)
-    people.follow_up(state)
+    if state.requests:
+        people.follow_up(state)
 
 
 def deadline_ms(state: State) -> int | None:
@@ -30,30 +32,40 @@ def deadline_ms(state: State) -> int | None:
 def _look_after(state: State, symbol: SymbolState) -> None:
     if _wants_entry(symbol) and _entries_stopped(state, symbol.symbol):
         entries.withdraw(state, symbol)
-    attempts.advance(state, symbol)
+    if symbol.intents:
+        attempts.advance(state, symbol)
     stops.child_ended(symbol)
     stops.protect(state, symbol)
-    orders.cancel_unwanted(state, symbol)
-    orders.chase_missing_fills(state, symbol)
-    orders.put_aside(symbol)
+    if symbol.orders:
+        orders.cancel_unwanted(state, symbol)
+        orders.chase_missing_fills(state, symbol)
+        orders.put_aside(symbol)
+    else:
+        symbol.fills_due_ms = 0
 
 
 def _wants_entry(symbol: SymbolState) -> bool:
-    return any(intent.purpose is Purpose.ENTRY and is_open(intent) for intent in symbol.intents.values())
+    for intent in symbol.intents.values():
+        if intent.purpose is Purpose.ENTRY and is_open(intent):
+            return True
+    return False
 
 
 def _entries_stopped(state: State, symbol: str) -> bool:
     """Say whether resting entries must go. With the database shut a cancel could not be recorded, so they stay."""
-    gates = any(where in {"", symbol} and gate != _UNCOMMITTED_GATE for gate, where in state.gates)
-    return gates or bool(state.halts(symbol)) or bool(state.risk.halts(state.now_ms))
+    gates = state.gates and any(where in {"", symbol} and gate != _UNCOMMITTED_GATE for gate, where in state.gates)
+    return bool(gates) or bool(state.halts(symbol)) or bool(state.risk.halts(state.now_ms))
 
 
 def _touch_due(state: State) -> None:
+    now_ms = state.now_ms
     for symbol in state.by_symbol.values():
-        if symbol.wake_ms is not None and symbol.wake_ms <= state.now_ms:
+        if symbol.wake_ms is not None and symbol.wake_ms <= now_ms:
             state.touched[symbol.symbol] = None
 
 
 def _next_ms(state: State, symbol: SymbolState) -> int | None:
-    times = [attempts.next_ms(state, symbol), symbol.fills_due_ms or None, stops.next_ms(state, symbol)]
+    times = (attempts.next_ms(state, symbol), symbol.fills_due_ms or None, stops.next_ms(state, symbol))
+    if times == _NEVER:
+        return None
     return min((each for each in times if each is not None and each > state.now_ms), default=None)

@@ -58,14 +58,17 @@ class Engine:
     def handle(self, event: Event) -> list[Command]:
         """Take one event and return all `Record`s, then the rest; [] when there is nothing to do."""
         state = self._state
-        state.now_ms = max(state.now_ms, event.at_ms)
+        if event.at_ms > state.now_ms:
+            state.now_ms = event.at_ms
         match event:
             case CandleClosed():
-                candles.close(state, event.candle)
-            case TimeAdvanced():
-                pass  # what is due is done below, whatever woke us
+                candles.close(state, event.candle, complete=event.complete)
             case OrderUpdated():
                 orders.update(state, event.order, event.fill)
+            case AlgoUpdated():
+                stops.update(state, event.algo)
+            case TimeAdvanced():
+                pass  # what is due is done below, whatever woke us
             case FillRecovered():
                 orders.take_fill(state, event.fill)
             case OrderRefused():
@@ -76,8 +79,6 @@ class Engine:
                 orders.absent(state, event.symbol, event.client_order_id)
             case CancelFailed():
                 orders.cancel_failed(state, event.symbol, event.client_order_id)
-            case AlgoUpdated():
-                stops.update(state, event.algo)
             case StopRefused():
                 stops.refused(state, event.symbol, event.client_algo_id, event.code, event.message)
             case StopOutcomeUnknown():

@@ -3,12 +3,10 @@
 from decimal import Decimal
 from typing import Final
 
-from msgspec.structs import replace
-
 from bot.domain.market import MINUTE_MS, Candle
 from bot.domain.money import ZERO
-from bot.domain.order import OrderType, Purpose, Side, TimeInForce
-from bot.domain.records import Decision, Intent
+from bot.domain.order import FINAL_STATES, OrderType, Purpose, Side, TimeInForce
+from bot.domain.records import Intent
 from bot.trading import audit, ids, orders
 from bot.trading.orders import ApprovedOrder
 from bot.trading.pacing import GlobalTradeSpacing, SymbolCooldown
@@ -23,13 +21,13 @@ EXIT_IN_CANDLE: Final = "exit_in_candle"
 STOP_PENDING: Final = "stop_pending"
 SYMBOL_REFUSED: Final = "symbol_refused"
 PACING: Final = frozenset({GlobalTradeSpacing.reason, SymbolCooldown.reason})
+_SIDES: Final = {ENTER_LONG: Side.BUY, ENTER_SHORT: Side.SELL}
 _TIME_IN_FORCE: Final = {"limit": TimeInForce.GTC, "post_only": TimeInForce.GTX}
 
 
 def wanted_side(flags: int) -> Side | None:
     """Return the side an entry flag asks for; None when none or both hold."""
-    asked = flags & (ENTER_LONG | ENTER_SHORT)
-    return {ENTER_LONG: Side.BUY, ENTER_SHORT: Side.SELL}.get(asked)
+    return _SIDES.get(flags & (ENTER_LONG | ENTER_SHORT))
 
 
 def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
@@ -46,11 +44,24 @@ def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
     ask = Ask(symbol.symbol, side, sizing.quantity, candle.close, state.now_ms)
     assessment = state.risk.assess(ask, state)
     refusal = _untimely(state, symbol, candle) or assessment.refusal or _unfit(state, symbol, ask)
-    decision = _decision(symbol, signal_id, ask, sizing, assessment)
     if refusal is not None:
-        _refuse(state, decision, refusal)
+        symbol.entry_retry_ms = refusal.retry_ms
+        _refuse(state, symbol, signal_id, ask, refusal, assessment, sizing)
         return
-    _enter(state, symbol, ask, replace(decision, intent_id=intent_id))
+    audit.decide(
+        state,
+        symbol,
+        signal_id,
+        action="enter",
+        side=side,
+        reason="signal",
+        price=ask.price,
+        quantity=ask.quantity,
+        gates=assessment.verdicts,
+        sizing=sizing.inputs() if state.narrated else audit.NOTHING,
+        intent_id=intent_id,
+    )
+    _enter(state, symbol, ask, intent_id, signal_id)
 
 
 def again(state: State, symbol: SymbolState, intent: Intent, *, cross: bool) -> None:
@@ -64,8 +75,7 @@ def again(state: State, symbol: SymbolState, intent: Intent, *, cross: bool) -> 
     refusal = _unpaced_refusal(assessment) or _unfit(state, symbol, ask, market=_market(state, cross=cross))
     if refusal is not None:
         decision_id = f"{intent.intent_id}-{intent.attempt + 1}"
-        decision = _decision(symbol, decision_id, ask, None, assessment)
-        _refuse(state, replace(decision, intent_id=intent.intent_id), refusal)
+        _refuse(state, symbol, decision_id, ask, refusal, assessment, intent_id=intent.intent_id)
         orders.close_intent(state, symbol, intent, "given_up")
         return
     orders.submit(state, symbol, _approve(state, symbol, intent, ask, cross=cross))
@@ -73,7 +83,7 @@ def again(state: State, symbol: SymbolState, intent: Intent, *, cross: bool) -> 
 
 def withdraw(state: State, symbol: SymbolState) -> None:
     """Want no entry any more: what rests of it is cancelled, what is unknown is cancelled once it is found."""
-    for intent in tuple(symbol.intents.values()):
+    for intent in list(symbol.intents.values()):
         if intent.purpose is Purpose.ENTRY and is_open(intent):
             orders.close_intent(state, symbol, intent, "given_up")
 
@@ -88,9 +98,9 @@ def _intent_id(symbol: SymbolState, candle: Candle) -> str:
     return ids.intent_id(Purpose.ENTRY, symbol.symbol, strategy, Purpose.ENTRY.value, candle.open_time)
 
 
-def _enter(state: State, symbol: SymbolState, ask: Ask, decision: Decision) -> None:
+def _enter(state: State, symbol: SymbolState, ask: Ask, intent_id: str, decision_id: str) -> None:
     intent = Intent(
-        intent_id=decision.intent_id,
+        intent_id=intent_id,
         symbol=symbol.symbol,
         purpose=Purpose.ENTRY,
         side=ask.side,
@@ -99,15 +109,14 @@ def _enter(state: State, symbol: SymbolState, ask: Ask, decision: Decision) -> N
         price=ask.price,
         stop_price=symbol.trading[0].stop_price(ask.side, ask.price),
         reason="signal",
-        decision_id=decision.decision_id,
+        decision_id=decision_id,
         state="open",
         attempt=0,
         client_order_id="",
         created_ms=state.now_ms,
         updated_ms=state.now_ms,
     )
-    audit.decide(state, decision)
-    state.record_all(state.risk.entry_taken(symbol.symbol, state.now_ms))
+    state.remember_risk(state.risk.entry_taken(symbol.symbol, state.now_ms))
     orders.submit(state, symbol, _approve(state, symbol, intent, ask, cross=False))
 
 
@@ -137,10 +146,12 @@ def _limit_price(symbol: SymbolState, ask: Ask) -> Decimal:
 
 def _size(state: State, symbol: SymbolState, price: Decimal) -> Sizing:
     strategy, instrument = symbol.trading
-    sizings = [size(instrument, strategy.notional, price, market=False)]
-    if state.plan.execution.entry == "market" or state.plan.execution.on_ttl == "cross":
-        sizings.append(size(instrument, strategy.notional, price, market=True))
-    return min(sizings, key=lambda each: each.quantity)
+    resting = size(instrument, strategy.notional, price, market=False)
+    may_cross = state.plan.execution.entry == "market" or state.plan.execution.on_ttl == "cross"
+    if instrument.has_one_grid or not may_cross:
+        return resting
+    crossing = size(instrument, strategy.notional, price, market=True)
+    return crossing if crossing.quantity < resting.quantity else resting
 
 
 def _untimely(state: State, symbol: SymbolState, candle: Candle) -> Refusal | None:
@@ -162,7 +173,7 @@ def _unfit(state: State, symbol: SymbolState, ask: Ask, *, market: bool | None =
         return Refusal("not_trading", f"{symbol.symbol} is {instrument.status}")
     if market is None:
         market = state.plan.execution.entry == "market"
-    open_orders = sum(1 for row in symbol.orders.values() if not row.state.is_final)
+    open_orders = sum([row.state not in FINAL_STATES for row in symbol.orders.values()])
     price = ask.price if market else _limit_price(symbol, ask)
     complaint = instrument.refusal(ask.quantity, price, market=market, side=ask.side, open_orders=open_orders)
     return Refusal(complaint.filter.lower(), complaint.message) if complaint else None
@@ -178,20 +189,27 @@ def _unpaced_refusal(assessment: Assessment) -> Refusal | None:
     return None
 
 
-def _decision(
-    symbol: SymbolState, decision_id: str, ask: Ask, sizing: Sizing | None, assessment: Assessment
-) -> Decision:
-    decision = audit.decision(symbol, decision_id, "enter", ask.side, "signal")
-    return replace(
-        decision,
+def _refuse(
+    state: State,
+    symbol: SymbolState,
+    decision_id: str,
+    ask: Ask,
+    refusal: Refusal,
+    assessment: Assessment,
+    sizing: Sizing | None = None,
+    intent_id: str = "",
+) -> None:
+    audit.decide(
+        state,
+        symbol,
+        decision_id,
+        action="refuse",
+        side=ask.side,
+        reason=refusal.reason,
         price=ask.price,
         quantity=ask.quantity,
-        gates=audit.text_of(assessment.verdicts),
-        sizing=audit.text_of(sizing.inputs() if sizing else {}),
+        gates=assessment.verdicts | {refusal.reason: refusal.detail},
+        sizing=sizing.inputs() if sizing and state.narrated else audit.NOTHING,
+        intent_id=intent_id,
+        retry_ms=refusal.retry_ms,
     )
-
-
-def _refuse(state: State, decision: Decision, refusal: Refusal) -> None:
-    inputs = audit.decode(decision.gates) | {refusal.reason: refusal.detail}
-    refused = replace(decision, action="refuse", reason=refusal.reason, retry_ms=refusal.retry_ms)
-    audit.decide(state, replace(refused, gates=audit.text_of(inputs)))

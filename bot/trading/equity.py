@@ -16,16 +16,18 @@ def before_candle(state: State, close_ms: int) -> None:
         if not state.boundary_judged:
             _judge_boundary(state)
         state.boundary_ms = close_ms
-        state.boundary_closed = set()
+        state.boundary_closed.clear()
         state.boundary_judged = False
 
 
-def after_candle(state: State, symbol: str, close_ms: int) -> None:
-    """Judge the minute if this was the last symbol to close it."""
-    if close_ms == state.boundary_ms and not state.boundary_judged:
+def after_candle(state: State, symbol: str, close_ms: int, *, complete: bool) -> None:
+    """Judge the minute if this was the last symbol to close it, or the feed says that no other follows."""
+    if close_ms != state.boundary_ms or state.boundary_judged:
+        return
+    if not complete:
         state.boundary_closed.add(symbol)
-        if state.boundary_closed.issuperset(state.traded):
-            _judge_boundary(state)
+    if complete or state.boundary_closed.issuperset(state.traded):
+        _judge_boundary(state)
 
 
 def judge_if_due(state: State) -> None:
@@ -53,11 +55,13 @@ def judge(state: State) -> None:
         return
     state.peak_equity = max(state.peak_equity, state.equity)
     rows = state.risk.judge(state)
-    state.judge_ms = state.risk.wake(state).deadline_ms
-    state.record_all(rows)
-    for row in rows:
-        if isinstance(row, RiskEvent):
-            _tell(state, row)
+    if rows:
+        state.remember_risk(rows)
+        for row in rows:
+            if isinstance(row, RiskEvent):
+                _tell(state, row)
+    if state.judge_ms is None or state.now_ms >= state.judge_ms:
+        state.judge_ms = state.risk.wake(state).deadline_ms
 
 
 def _judge_boundary(state: State) -> None:

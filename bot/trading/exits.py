@@ -3,8 +3,6 @@
 from decimal import Decimal
 from typing import Final
 
-from msgspec.structs import replace
-
 from bot.domain.market import Candle
 from bot.domain.money import ZERO, plain
 from bot.domain.order import OrderState, OrderType, Purpose, TimeInForce
@@ -22,22 +20,29 @@ FLATTEN: Final = "flatten"
 
 def exit_flag(symbol: SymbolState) -> int:
     """Return the strategy flag that ends the position, 0 when flat."""
-    return {1: EXIT_LONG, -1: EXIT_SHORT, 0: 0}[symbol.track.side]
+    quantity = symbol.track.quantity
+    if not quantity:
+        return 0
+    return EXIT_LONG if quantity > 0 else EXIT_SHORT
 
 
 def in_flight(symbol: SymbolState) -> bool:
     """Return whether an exit is under way: ours, or a stop that has triggered and whose fills are not all here."""
-    if any(intent.purpose is Purpose.EXIT for intent in symbol.intents.values()):
-        return True
+    for intent in symbol.intents.values():
+        if intent.purpose is Purpose.EXIT:
+            return True
     return triggered(symbol)
 
 
 def triggered(symbol: SymbolState) -> bool:
     """Return whether a stop has triggered and its order is still at work."""
-    if any(row.report.algo_id and not symbol.settled(row) for row in symbol.orders.values()):
-        return True
-    working = (row for row in symbol.algos.values() if row.state is OrderState.PARTIALLY_FILLED)
-    return any(not symbol.child_ended(row.client_algo_id) for row in working)
+    for order in symbol.orders.values():
+        if order.report.algo_id and not symbol.settled(order):
+            return True
+    for algo in symbol.algos.values():
+        if algo.state is OrderState.PARTIALLY_FILLED and not symbol.child_ended(algo.client_algo_id):
+            return True
+    return False
 
 
 def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
@@ -59,14 +64,24 @@ def leave(state: State, symbol: SymbolState, reason: str, cause: str) -> None:
         return
     entries.withdraw(state, symbol)
     side = closing_side(symbol.track)
-    decision = replace(audit.decision(symbol, cause, "exit", side, reason), intent_id=intent_id)
-    audit.decide(state, decision)
+    quantity = abs(symbol.track.quantity)
+    audit.decide(
+        state,
+        symbol,
+        cause,
+        action="exit",
+        side=side,
+        reason=reason,
+        price=symbol.last_close,
+        quantity=quantity,
+        intent_id=intent_id,
+    )
     intent = Intent(
         intent_id=intent_id,
         symbol=symbol.symbol,
         purpose=Purpose.EXIT,
         side=side,
-        quantity=abs(symbol.track.quantity),
+        quantity=quantity,
         executed_quantity=ZERO,
         price=symbol.mark,
         stop_price=ZERO,

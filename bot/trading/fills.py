@@ -89,6 +89,8 @@ def attribute(state: State, symbol: SymbolState, row: OrderRow) -> None:
 
 def record_position(state: State, symbol: SymbolState) -> None:
     """Record where the symbol stands."""
+    if not state.narrated:
+        return
     track = symbol.track
     stop = symbol.algos.get(symbol.stop_id) if track.quantity else None
     row = PositionRow(
@@ -172,8 +174,9 @@ def _close(state: State, symbol: SymbolState, trip: Trip, *, news: bool) -> None
     audit.close_incident(state, "dust", symbol.symbol)
     state.record(trade)
     if news:
-        state.record_all(state.risk.trip_ended(symbol.symbol, trade.pnl, state.now_ms))
-        _tell_exit(state, trade)
+        state.remember_risk(state.risk.trip_ended(symbol.symbol, trade.pnl, state.now_ms))
+        if state.narrated:
+            _tell_exit(state, trade)
 
 
 def _funding_of_trip(symbol: SymbolState, trip: int) -> Decimal:

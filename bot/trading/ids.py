@@ -21,7 +21,7 @@ class ClientId(NamedTuple):
 def intent_id(purpose: Purpose, *cause: object) -> str:
     """Return the id of the intent with this cause: its role letter and 20 hex digits."""
     digest = sha256("|".join(map(str, cause)).encode()).hexdigest()
-    return purpose.value + digest[:20]
+    return purpose + digest[:20]
 
 
 def client_id(instance: str, intent: str, attempt: int) -> str:

@@ -56,7 +56,7 @@ def book_transfer(state: State, transfer: Transfer) -> None:
     move(state, transfer.asset, transfer.amount)
     if transfer.asset == state.margin_asset:
         state.peak_equity += transfer.amount
-        state.record_all(state.risk.transferred(transfer.amount, state.now_ms))
+        state.remember_risk(state.risk.transferred(transfer.amount, state.now_ms))
 
 
 def transfer_key(transfer: Transfer) -> tuple[str, int, str, str, Decimal]:

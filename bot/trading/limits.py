@@ -92,3 +92,8 @@ class CorePlan:
     config_hash: str = ""
     code_version: str = ""
     mode: str = "backtest"
+    narrated: bool = True
+    """Whether rows are made that nothing is computed from: signals, decisions, alerts, open orders and positions.
+
+    A backtest that only wants its round trips does without; it decides nothing differently.
+    """

@@ -1,9 +1,9 @@
 """Attempts of intents: sent once, looked up when unknown, cancelled when unwanted."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bot.domain.commands import CancelOrder, LookUpOrder, RefreshInstruments, SubmitOrder
@@ -36,8 +36,7 @@ _CANCELLABLE: Final = frozenset({OrderState.RESTING, OrderState.PARTIALLY_FILLED
 ABSENT: Final = "absent"
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovedOrder:
+class ApprovedOrder(Struct, frozen=True, gc=False):
     """An order that passed risk and filters: the only thing `submit` takes. Built by `entries` and `exits` alone.
 
     `price` is zero for market orders; `expires_ms` 0 = no TTL; `decision_price` is the close it was decided at.
@@ -95,12 +94,13 @@ def update(state: State, report: OrderReport, fill: Fill | None) -> None:
     symbol = state.symbol_state(report.symbol)
     before = _find(symbol, report)
     row = _adopt(state, symbol, report) if before is None else before
+    booked_before = report.order_id in symbol.executed
     if row is not None:
         _apply(state, symbol, row, report)
     if fill is not None:
         fills.book(state, fill)
     if row is not None:
-        _after_report(state, symbol, row, report)
+        _after_report(state, symbol, row, report, booked_before=booked_before)
 
 
 def take_fill(state: State, fill: Fill) -> None:
@@ -171,8 +171,8 @@ def cancel_failed(state: State, symbol_name: str, client_order_id: str) -> None:
 
 def cancel_unwanted(state: State, symbol: SymbolState) -> None:
     """Cancel what rests beyond its TTL or without an intent that wants it."""
-    for row in tuple(symbol.orders.values()):
-        if row.intent_id and row.state in _CANCELLABLE and _unwanted(state, symbol, row):
+    for row in list(symbol.orders.values()):
+        if row.state in _CANCELLABLE and row.intent_id and _unwanted(state, symbol, row):
             _step(state, symbol, row, Step.CANCEL_ASKED)
             state.ask(CancelOrder(symbol.symbol, row.client_order_id))
 
@@ -182,8 +182,7 @@ def chase_missing_fills(state: State, symbol: SymbolState) -> None:
 
     What is then still missing shows as a difference when the account is compared.
     """
-    missing = any(symbol.booked(row) < row.report.executed_quantity for row in symbol.orders.values())
-    if not missing:
+    if not _misses_fills(symbol):
         symbol.fills_due_ms = 0
     elif not symbol.fills_due_ms:
         symbol.fills_due_ms = state.now_ms + _FILLS_LATE_MS
@@ -192,6 +191,13 @@ def chase_missing_fills(state: State, symbol: SymbolState) -> None:
         symbol.fills_asked += 1
         symbol.fills_due_ms = state.now_ms + _FILLS_LATE_MS
         state.ask_reconcile("fills_missing")
+
+
+def _misses_fills(symbol: SymbolState) -> bool:
+    for row in symbol.orders.values():
+        if symbol.booked(row) < row.report.executed_quantity:
+            return True
+    return False
 
 
 def refresh(state: State, symbol: SymbolState) -> None:
@@ -203,7 +209,7 @@ def refresh(state: State, symbol: SymbolState) -> None:
 
 def put_aside(symbol: SymbolState) -> None:
     """Put aside the orders that are proven ended and belong to no intent in memory; forget the oldest of them."""
-    for key, row in tuple(symbol.orders.items()):
+    for key, row in list(symbol.orders.items()):
         if row.intent_id not in symbol.intents and symbol.settled(row):
             symbol.ended[key] = symbol.orders.pop(key)
     while len(symbol.ended) > _KEPT_ORDERS:
@@ -298,14 +304,16 @@ def _apply(state: State, symbol: SymbolState, row: OrderRow, report: OrderReport
     merged = merge_reports(row.report, report)
     if merged is None:
         return
-    moved = replace(row, state=next_state(row.state, WIRE_STEPS.get(report.status)), report=merged)
-    if moved != row or _find(symbol, report) is None:
-        _keep(state, symbol, replace(moved, updated_ms=state.now_ms))
+    after = next_state(row.state, WIRE_STEPS.get(report.status))
+    if after is not row.state or merged != row.report or _find(symbol, report) is None:
+        _keep(state, symbol, replace(row, state=after, report=merged, updated_ms=state.now_ms))
 
 
-def _after_report(state: State, symbol: SymbolState, before: OrderRow, report: OrderReport) -> None:
+def _after_report(
+    state: State, symbol: SymbolState, before: OrderRow, report: OrderReport, *, booked_before: bool
+) -> None:
     row = _find(symbol, report) or before
-    if not before.report.order_id or before.state is OrderState.SENT:
+    if booked_before and (not before.report.order_id or before.state is OrderState.SENT):
         fills.attribute(state, symbol, row)
     if before.state is OrderState.UNKNOWN and symbol.booked(row) < row.report.executed_quantity:
         state.ask_reconcile("fills_missing")
@@ -316,7 +324,9 @@ def _count_executed(state: State, symbol: SymbolState, row: OrderRow) -> None:
     intent = symbol.intents.get(row.intent_id)
     if intent is None:
         return
-    executed = sum((symbol.executed_of(each) for each in symbol.attempts(intent)), ZERO)
+    executed = ZERO
+    for attempt in symbol.attempts(intent):
+        executed += symbol.executed_of(attempt)
     if executed != intent.executed_quantity:
         keep_intent(state, symbol, replace(intent, executed_quantity=executed, updated_ms=state.now_ms))
 

@@ -62,7 +62,7 @@ def follow_up(state: State) -> None:
 def _resume(state: State, asked: PersonAsked) -> None:
     rule = asked.arguments.get("clear", "")
     cleared = state.risk.clear(rule, asked.who, state.now_ms) if rule else []
-    state.record_all(cleared)
+    state.remember_risk(cleared)
     ended = audit.end_halts(state, asked.arguments.get("symbol", ""), f"resumed by {asked.who}")
     if rule and not cleared:
         _answer(state, asked.request_id, FAILED, f"{rule} does not halt the bot")

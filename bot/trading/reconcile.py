@@ -45,7 +45,7 @@ def _look_up_what_is_missing(state: State, snapshot: AccountSnapshot) -> None:
             key = (row.symbol, row.client_order_id)
             if _is_doubtful(row.state, shown=key in shown, inherited=key in state.inherited):
                 orders.look_up(state, symbol, row)
-        for algo in tuple(symbol.algos.values()):
+        for algo in (*symbol.ended_algos.values(), *symbol.algos.values()):
             key = (algo.symbol, algo.client_algo_id)
             if _is_doubtful(algo.state, shown=key in shown, inherited=key in state.inherited):
                 stops.look_up(state, symbol, algo)

@@ -134,17 +134,20 @@ class DailyLoss(Rule):
 
     def judge(self, standing: Standing) -> list[Row]:
         rows: list[Row] = []
+        equity = standing.equity
         day_ms = _day_of(standing.now_ms)
         day = self._day
         if day is None or day.day_ms < day_ms:
             if day is not None and day.tripped_ms:
                 rows.append(self.tell("halt_ended", "a new UTC day has begun", standing.now_ms))
-            day = DayStart(day_ms, standing.equity)
-        lost = day.equity - standing.equity
+            day = DayStart(day_ms, equity)
+        lost = day.equity - equity
         if not day.tripped_ms and lost >= self._limit:
             day = DayStart(day.day_ms, day.equity, standing.now_ms)
             rows.append(self.tell("halt", _loss(lost, self._limit), standing.now_ms))
-        return [*rows, *self._keep(day, standing.now_ms)]
+        if day is not self._day:
+            rows += self._keep(day, standing.now_ms)
+        return rows
 
     def transferred(self, amount: Decimal, at_ms: int) -> list[Row]:
         if self._day is None:
@@ -303,6 +306,11 @@ class Risk:
     def __init__(self, plan: CorePlan, kept: Iterable[RiskState] = ()) -> None:
         """Build every rule; `kept` is what an earlier process remembered (rows of unknown rules are ignored)."""
         self._rules = {rule.reason: rule(plan) for rule in self.rules}
+        self._checks = [(reason, rule.check) for reason, rule in self._rules.items()]
+        self._judging = self._that_override("judge")
+        self._waking = self._that_override("wake")
+        self._counting_entries = self._that_override("entry_taken")
+        self._counting_trips = self._that_override("trip_ended")
         for row in kept:
             if row.rule in self._rules:
                 self._rules[row.rule].restore(row)
@@ -315,24 +323,28 @@ class Risk:
 
     def assess(self, ask: Ask, standing: Standing) -> Assessment:
         """Ask every rule about an entry. Changes nothing; call `entry_taken` when the entry is taken."""
-        answers = {reason: rule.check(ask, standing) for reason, rule in self._rules.items()}
-        refusal = next((answer for answer in answers.values() if answer), None)
-        return Assessment(refusal, {reason: answer.detail if answer else PASSED for reason, answer in answers.items()})
+        refusal: Refusal | None = None
+        verdicts: dict[str, str] = {}
+        for reason, check in self._checks:
+            answer = check(ask, standing)
+            verdicts[reason] = answer.detail if answer else PASSED
+            refusal = refusal or answer
+        return Assessment(refusal, verdicts)
 
     def judge(self, standing: Standing) -> list[Row]:
         """Judge equity and the day: at each minute boundary, at each fill, and when `wake` says so.
 
         A RiskEvent among the rows is news for people; kind `halt` means that entries stop now.
         """
-        return [row for rule in self._rules.values() for row in rule.judge(standing)]
+        return [row for rule in self._judging for row in rule.judge(standing)]
 
     def entry_taken(self, symbol: str, at_ms: int) -> list[Row]:
         """Tell the rules that an entry was decided, in the same `handle()` that writes its intent."""
-        return [row for rule in self._rules.values() for row in rule.entry_taken(symbol, at_ms)]
+        return [row for rule in self._counting_entries for row in rule.entry_taken(symbol, at_ms)]
 
     def trip_ended(self, symbol: str, pnl: Decimal, at_ms: int) -> list[Row]:
         """Tell the rules that a position returned to flat; `pnl` is net of fees and funding."""
-        return [row for rule in self._rules.values() for row in rule.trip_ended(symbol, pnl, at_ms)]
+        return [row for rule in self._counting_trips for row in rule.trip_ended(symbol, pnl, at_ms)]
 
     def transferred(self, amount: Decimal, at_ms: int) -> list[Row]:
         """Tell the rules that the wallet changed for a reason other than trading and funding."""
@@ -353,11 +365,17 @@ class Risk:
 
     def wake(self, standing: Standing) -> Wake:
         """Return the earliest deadline and the highest equity level at which `judge` has to be called."""
-        wakes = [wake for rule in self._rules.values() if (wake := rule.wake(standing))]
+        wakes = [wake for rule in self._waking if (wake := rule.wake(standing))]
+        if len(wakes) == 1:
+            return wakes[0]
         return Wake(
             min((wake.deadline_ms for wake in wakes if wake.deadline_ms is not None), default=None),
             max((wake.equity_at_or_below for wake in wakes if wake.equity_at_or_below is not None), default=None),
         )
+
+    def _that_override(self, hook: str) -> tuple[Rule, ...]:
+        """Return the rules that do something at this hook, in their order."""
+        return tuple(rule for rule in self._rules.values() if getattr(type(rule), hook) is not getattr(Rule, hook))
 
 
 def bracket_cap(brackets: Iterable[LeverageBracket], symbol: str, leverage: int) -> Decimal:

@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
 from bot.domain.account import LeverageBracket
 from bot.domain.commands import Command, Reconcile, Record
 from bot.domain.errors import StopTrading
-from bot.domain.fill import Fill
+from bot.domain.fill import Fill, Funding, OpeningBalance, Transfer
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
-from bot.domain.order import OrderState, Purpose, Side
-from bot.domain.records import AlgoOrderRow, CommandRow, Incident, Intent, OrderRow, Row, TradeRow
+from bot.domain.order import FINAL_STATES, OrderState, Purpose, Side
+from bot.domain.records import AlgoOrderRow, CommandRow, Incident, Intent, OrderRow, RiskEvent, Row, TradeRow
 from bot.trading.keys import key_of
 from bot.trading.limits import CorePlan
 from bot.trading.positions import Track
@@ -23,6 +24,9 @@ from bot.trading.strategy import Strategy, Verdict
 
 UNRECONCILED = "unreconciled"
 PAUSED = "paused"
+RESULT_ROWS: Final = frozenset({Fill, Funding, Transfer, OpeningBalance, TradeRow, RiskEvent, Incident})
+"""Rows that are made whatever `CorePlan.narrated` says: what happened to the money, and why trading stopped."""
+_NOTHING: Final[dict[str, str]] = {}
 
 
 class Halt(Struct, frozen=True, gc=False):
@@ -39,7 +43,7 @@ class SymbolState:
 
     `fills` are kept from `base` on, in trade id order, so that a late one can be put in its place. `orders` are those
     that may still matter, `ended` the latest of the others; ours are keyed by client order id, others by `#order_id`.
-    `stop_id` is the stop that is meant to protect the position.
+    `algos` and `ended_algos` likewise. `stop_id` is the stop that is meant to protect the position.
     """
 
     symbol: str
@@ -50,6 +54,7 @@ class SymbolState:
     verdict_ms: int = 0
     volatile_until_ms: int = 0
     refused_until_ms: int = 0
+    entry_retry_ms: int = 0
 
     base: Track = field(default_factory=Track)
     track: Track = field(default_factory=Track)
@@ -69,6 +74,7 @@ class SymbolState:
     ended: dict[str, OrderRow] = field(default_factory=dict)
     order_keys: dict[int, str] = field(default_factory=dict)
     algos: dict[str, AlgoOrderRow] = field(default_factory=dict)
+    ended_algos: dict[str, AlgoOrderRow] = field(default_factory=dict)
     retry_ms: dict[str, int] = field(default_factory=dict)
     cancels: dict[str, int] = field(default_factory=dict)
     refreshing: bool = False
@@ -97,9 +103,14 @@ class SymbolState:
         """Return an order in memory by the exchange's id."""
         return self.order(self.order_keys.get(order_id, ""))
 
+    def algo(self, client_algo_id: str) -> AlgoOrderRow | None:
+        """Return a conditional order in memory."""
+        return self.algos.get(client_algo_id) or self.ended_algos.get(client_algo_id)
+
     def attempts(self, intent: Intent) -> list[OrderRow]:
         """Return the intent's order attempts, first to last."""
-        return [row for row in self.orders.values() if row.intent_id == intent.intent_id]
+        intent_id = intent.intent_id
+        return [row for row in self.orders.values() if row.intent_id == intent_id]
 
     def executed_of(self, row: OrderRow) -> Decimal:
         """Return what is known to be executed: by report or by booked fills, whichever knows more."""
@@ -111,7 +122,7 @@ class SymbolState:
 
     def settled(self, row: OrderRow) -> bool:
         """Return whether the order is proven ended and every fill of it is booked."""
-        return row.state.is_final and self.booked(row) >= row.report.executed_quantity
+        return row.state in FINAL_STATES and self.booked(row) >= row.report.executed_quantity
 
     def child_ended(self, client_algo_id: str) -> bool:
         """Return whether the order that a conditional order gave birth to is known and proven ended."""
@@ -120,17 +131,22 @@ class SymbolState:
 
     def exposure(self) -> Exposure:
         """Return what is held and may come to be held (see `Standing`)."""
-        pending = {Side.BUY: ZERO, Side.SELL: ZERO}
+        buying = selling = ZERO
         for row in self.orders.values():
-            if row.report.reduce_only or row.report.algo_id:
+            report = row.report
+            if report.reduce_only or report.algo_id:
                 continue
-            wanted = row.report.executed_quantity if row.state.is_final else row.report.quantity
-            pending[row.report.side] += max(ZERO, wanted - self.booked(row))
-        return Exposure(self.track.quantity, pending[Side.BUY], pending[Side.SELL])
+            wanted = report.executed_quantity if row.state in FINAL_STATES else report.quantity
+            open_quantity = max(ZERO, wanted - self.booked(row))
+            if report.side is Side.BUY:
+                buying += open_quantity
+            else:
+                selling += open_quantity
+        return Exposure(self.track.quantity, buying, selling)
 
     def live_algos(self) -> list[AlgoOrderRow]:
         """Return conditional orders not proven ended."""
-        return [row for row in self.algos.values() if not row.state.is_final]
+        return [row for row in self.algos.values() if row.state not in FINAL_STATES]
 
     @property
     def mark(self) -> Decimal:
@@ -140,7 +156,10 @@ class SymbolState:
     @property
     def under_way(self) -> bool:
         """Return whether an entry or exit has not yet come to its end."""
-        return any(intent.purpose is not Purpose.STOP for intent in self.intents.values())
+        for intent in self.intents.values():
+            if intent.purpose is not Purpose.STOP:
+                return True
+        return False
 
     @property
     def busy(self) -> bool:
@@ -182,12 +201,14 @@ class State:
     touched: dict[str, None] = field(default_factory=dict)
     rows: dict[tuple[object, ...], Row] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
+    narrated: bool = True
 
     # What one event asks for
 
     def record(self, row: Row) -> None:
         """Write this row with the others of this event; a row of the same key is replaced."""
-        self.rows[key_of(row)] = row
+        if self.narrated or type(row) in RESULT_ROWS:
+            self.rows[key_of(row)] = row
 
     def record_all(self, rows: Iterable[Row]) -> None:
         """Write these rows."""
@@ -220,6 +241,12 @@ class State:
         self.touched[symbol] = None
         return state
 
+    def remember_risk(self, rows: Iterable[Row]) -> None:
+        """Write what rules remember, and have their next deadline read anew."""
+        for row in rows:
+            self.record(row)
+            self.judge_ms = None
+
     def touch_all(self) -> None:
         """Have every symbol looked after at the end of this event."""
         self.touched |= dict.fromkeys(self.by_symbol)
@@ -239,7 +266,11 @@ class State:
     @property
     def unrealized(self) -> Decimal:
         """Return unrealized profit at the last closes."""
-        return sum((each.track.unrealized(each.mark) for each in self.by_symbol.values() if each.track.quantity), ZERO)
+        profit = ZERO
+        for symbol in self.by_symbol.values():
+            if symbol.track.quantity:
+                profit += symbol.track.unrealized(symbol.mark)
+        return profit
 
     @property
     def equity(self) -> Decimal:
@@ -249,7 +280,7 @@ class State:
     @property
     def conditional_orders(self) -> int:
         """Return conditional orders in use or reserved (see `Standing`)."""
-        return sum(len(each.live_algos()) + _reserved(each) for each in self.by_symbol.values())
+        return sum([_conditional_orders(each) for each in self.by_symbol.values() if each.algos or each.orders])
 
     def exposure(self, symbol: str) -> Exposure:
         """Return what the symbol holds and may come to hold."""
@@ -261,6 +292,8 @@ class State:
 
     def closed_gates(self, symbol: str) -> Mapping[str, str]:
         """Return the closed gates that concern the symbol."""
+        if not self.gates and self.reconciled:
+            return _NOTHING
         closed = {gate: detail for (gate, where), detail in self.gates.items() if where in {"", symbol}}
         if not self.reconciled:
             closed.setdefault(UNRECONCILED, "account and books have not been found equal yet")
@@ -268,6 +301,8 @@ class State:
 
     def halts(self, symbol: str) -> Mapping[str, str]:
         """Return halts and pauses that concern the symbol."""
+        if not self.halted:
+            return _NOTHING
         return {reason: halt.detail for (reason, where), halt in self.halted.items() if where in {"", symbol}}
 
     def volatility_pause_until_ms(self, symbol: str) -> int:
@@ -293,12 +328,15 @@ def caps_by_symbol(brackets: Iterable[LeverageBracket], symbols: Iterable[str], 
     return {symbol: bracket_cap(rows, symbol, leverage) for symbol in symbols}
 
 
-def _reserved(state: SymbolState) -> int:
-    entering = any(
-        row.intent_id and not row.state.is_final and not row.report.reduce_only and not row.report.algo_id
-        for row in state.orders.values()
-    )
-    return int(entering and not state.live_algos())
+def _conditional_orders(symbol: SymbolState) -> int:
+    """Count live conditional orders; a live entry whose stop is yet to come reserves the place of one."""
+    live = len(symbol.live_algos())
+    return live or int(any(map(_is_live_entry, symbol.orders.values())))
+
+
+def _is_live_entry(row: OrderRow) -> bool:
+    report = row.report
+    return bool(row.intent_id) and row.state not in FINAL_STATES and not report.reduce_only and not report.algo_id
 
 
 _LIVE_BEFORE_ANSWER = frozenset({OrderState.INTENDED, OrderState.SENT})

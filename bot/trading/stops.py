@@ -9,6 +9,7 @@ from bot.domain.commands import CancelStop, LookUpStop, PlaceStop
 from bot.domain.money import ZERO, plain
 from bot.domain.order import (
     ALGO_STATES,
+    FINAL_STATES,
     AlgoReport,
     OrderState,
     Purpose,
@@ -29,13 +30,14 @@ _CHILD_LATE_MS: Final = 10_000
 _NAKED_RETRY_MS: Final = 60_000
 _KEPT_ALGOS: Final = 64
 _MOST_LOST: Final = 5
-_OVER: Final = frozenset(state for state in OrderState if state.is_final) | {OrderState.PARTIALLY_FILLED}
+_OVER: Final = FINAL_STATES | {OrderState.PARTIALLY_FILLED}
 _GONE: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
 
 
 def protect(state: State, symbol: SymbolState) -> None:
     """Make the stops fit the position: place, move or cancel them. Called after everything that touches the symbol."""
-    _forget_ended(state, symbol)
+    if symbol.algos or symbol.intents:
+        _forget_ended(state, symbol)
     if not symbol.track.quantity:
         for row in symbol.live_algos():
             _cancel(state, symbol, row)
@@ -53,7 +55,7 @@ def protect(state: State, symbol: SymbolState) -> None:
 def update(state: State, report: AlgoReport) -> None:
     """Take the exchange's word about a conditional order."""
     symbol = state.symbol_state(report.symbol)
-    row = symbol.algos.get(report.client_algo_id) or _adopt(state, report)
+    row = symbol.algo(report.client_algo_id) or _adopt(state, report)
     if row is None:
         return
     merged = merge_algo_reports(row.report, report)
@@ -62,7 +64,7 @@ def update(state: State, report: AlgoReport) -> None:
     word = ALGO_STATES.get(report.status, row.state)
     unmoved = row.state is OrderState.CANCELLING and word is OrderState.RESTING
     moved = replace(row, state=row.state if unmoved else word, report=merged)
-    if moved == row and report.client_algo_id in symbol.algos:
+    if moved == row and symbol.algo(report.client_algo_id) is not None:
         return
     _keep(state, symbol, replace(moved, updated_ms=state.now_ms))
     _after_move(state, symbol, row, moved)
@@ -71,7 +73,7 @@ def update(state: State, report: AlgoReport) -> None:
 def refused(state: State, symbol_name: str, client_algo_id: str, code: int, message: str) -> None:
     """Take a definite refusal of a stop: the price is through it already, or another attempt follows."""
     symbol = state.symbol_state(symbol_name)
-    row = symbol.algos.get(client_algo_id)
+    row = symbol.algo(client_algo_id)
     if row is None or not (awaits_answer(row.state) or row.state is OrderState.UNKNOWN):
         return
     what = policy(code)
@@ -91,7 +93,7 @@ def refused(state: State, symbol_name: str, client_algo_id: str, code: int, mess
 def lost(state: State, symbol_name: str, client_algo_id: str) -> None:
     """Take that a stop's outcome is unknown: look it up, never place it again."""
     symbol = state.symbol_state(symbol_name)
-    row = symbol.algos.get(client_algo_id)
+    row = symbol.algo(client_algo_id)
     if row is not None and awaits_answer(row.state):
         look_up(state, symbol, row)
 
@@ -105,7 +107,7 @@ def look_up(state: State, symbol: SymbolState, row: AlgoOrderRow) -> None:
 def absent(state: State, symbol_name: str, client_algo_id: str) -> None:
     """Take the proof that a stop does not exist."""
     symbol = state.symbol_state(symbol_name)
-    row = symbol.algos.get(client_algo_id)
+    row = symbol.algo(client_algo_id)
     if row is None or row.state is not OrderState.UNKNOWN:
         return
     existed = row.report.algo_id != 0
@@ -117,7 +119,7 @@ def absent(state: State, symbol_name: str, client_algo_id: str) -> None:
 def cancel_failed(state: State, symbol_name: str, client_algo_id: str) -> None:
     """Take that cancelling a stop did not work or may not have: look it up."""
     symbol = state.symbol_state(symbol_name)
-    row = symbol.algos.get(client_algo_id)
+    row = symbol.algo(client_algo_id)
     if row is None or row.state is not OrderState.CANCELLING:
         return
     failures = symbol.cancels.get(client_algo_id, 0) + 1
@@ -311,21 +313,29 @@ def _cancel(state: State, symbol: SymbolState, row: AlgoOrderRow) -> None:
 
 
 def _forget_ended(state: State, symbol: SymbolState) -> None:
-    for intent in tuple(symbol.intents.values()):
+    for intent in list(symbol.intents.values()):
         if intent.purpose is Purpose.STOP:
             if is_open(intent) and _stop_over(symbol, intent):
                 orders.close_intent(state, symbol, intent, "done")
             if not is_open(symbol.intents[intent.intent_id]):
                 del symbol.intents[intent.intent_id]
-    for key in tuple(symbol.algos)[: max(0, len(symbol.algos) - _KEPT_ALGOS)]:
-        if symbol.algos[key].state.is_final and key != symbol.stop_id:
-            del symbol.algos[key]
-            symbol.retry_ms.pop(key, None)
-            symbol.cancels.pop(key, None)
+    put_aside(symbol)
+
+
+def put_aside(symbol: SymbolState) -> None:
+    """Put aside the stops that are over and protect nothing any more; forget the oldest of them."""
+    for key, row in list(symbol.algos.items()):
+        if row.state in FINAL_STATES and (key != symbol.stop_id or not symbol.track.quantity):
+            symbol.ended_algos[key] = symbol.algos.pop(key)
+    while len(symbol.ended_algos) > _KEPT_ALGOS:
+        key = next(iter(symbol.ended_algos))
+        del symbol.ended_algos[key]
+        symbol.retry_ms.pop(key, None)
+        symbol.cancels.pop(key, None)
 
 
 def _stop_over(symbol: SymbolState, intent: Intent) -> bool:
-    row = symbol.algos.get(intent.client_order_id)
+    row = symbol.algo(intent.client_order_id)
     if not symbol.track.quantity:
         return row is None or row.state.is_final
     return row is not None and row.state in _GONE and row.client_algo_id != symbol.stop_id
@@ -363,5 +373,6 @@ def _step(state: State, symbol: SymbolState, row: AlgoOrderRow, step: Step) -> N
 
 
 def _keep(state: State, symbol: SymbolState, row: AlgoOrderRow) -> None:
+    symbol.ended_algos.pop(row.client_algo_id, None)
     symbol.algos[row.client_algo_id] = row
     state.record(row)
