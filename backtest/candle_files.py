@@ -312,7 +312,9 @@ class _CsvFile(_File):
         wanted = [name for name in ("symbol", *names) if name in known]
         kinds = {name: pa.float64() for name in names if not name.endswith("_time")} | {"symbol": pa.string()}
         options = pyarrow.csv.ConvertOptions(include_columns=wanted, column_types=kinds)
-        table = pyarrow.csv.read_csv(path, convert_options=options)
+        # block by block: reading the file at once takes nearly twice the memory
+        with pyarrow.csv.open_csv(path, convert_options=options) as reader:
+            table = reader.read_all()
         self.rows = table.num_rows
         self._columns: dict[str, Any] = {name: table[name] for name in wanted}
 

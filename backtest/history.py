@@ -255,7 +255,7 @@ def _volume_unit(part: Part, instrument: Instrument, findings: list[Finding]) ->
     volume = part.values["volume"]
     unit, off, row = _unit([volume], instrument.step())
     # A volume is no money: one that is no decimal at all, as made-up ones are, is rounded to the finest unit that fits.
-    used = unit or next(each for each in reversed(_units(instrument.step())) if _holds(volume, each))
+    used = unit or next((each for each in _units(instrument.step())[::-1] if _holds(volume, each)), instrument.step())
     if off:
         findings.append(_off_unit(part, "off_step", "volumes", off, row, f"{instrument.step():f}", used))
     return used
@@ -274,8 +274,10 @@ def _unit(columns: Sequence[Floats], contract: Decimal) -> tuple[Decimal | None,
     """Return the coarsest unit that fits, how many values are off the contract's own, and the first row of them."""
     off = [_off(values, contract) for values in columns]
     count = sum(rows.size for rows in off)
-    first = min((int(rows[0]) for rows in off if rows.size), default=0)
-    for unit in _units(contract):
+    if not count:
+        return contract, 0, 0
+    first = min(int(rows[0]) for rows in off if rows.size)
+    for unit in _units(contract)[1:]:
         if all(_holds(values, unit) and not _off(values, unit).size for values in columns):
             return unit, count, first
     return None, count, first
