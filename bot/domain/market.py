@@ -9,7 +9,7 @@ DAY_MS = 86_400_000
 
 
 class Candle(Struct, frozen=True, gc=False):
-    """A closed one-minute candle (the exchange's kline). `open_time` is ms UTC; volume is in base asset."""
+    """A closed candle (the exchange's kline), one minute long unless told. `open_time` is ms UTC; volume is in base."""
 
     symbol: str
     open_time: int
@@ -18,11 +18,12 @@ class Candle(Struct, frozen=True, gc=False):
     low: Decimal
     close: Decimal
     volume: Decimal
+    interval_ms: int = MINUTE_MS
 
     @property
     def close_time(self) -> int:
         """Return the first millisecond after the candle: the moment of its decision."""
-        return self.open_time + MINUTE_MS
+        return self.open_time + self.interval_ms
 
 
 class BookTicker(Struct, frozen=True, gc=False):

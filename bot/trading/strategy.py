@@ -16,7 +16,7 @@ from msgspec import Struct, ValidationError, convert
 
 from bot.domain.errors import ConfigurationError
 from bot.domain.instrument import Instrument
-from bot.domain.market import MINUTE_MS, Candle
+from bot.domain.market import Candle
 from bot.domain.order import Side
 
 ENTER_LONG: Final = 1
@@ -121,10 +121,10 @@ class Strategy(ABC):
         """Take the next candle and say what holds at its close."""
 
     def on_candle(self, candle: Candle) -> Verdict:
-        """Take a closed candle, noticing missing minutes, and return what holds at its close."""
+        """Take a closed candle, noticing missing ones, and return what holds at its close."""
         if candle.open_time != self._next_open_time:
             self.restart()
-        self._next_open_time = candle.open_time + MINUTE_MS
+        self._next_open_time = candle.close_time
         return self.evaluate(candle)
 
     def whole(self, candle: Candle) -> tuple[float, float, float, float]:
