@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.fill import Fill, Funding
+from bot.domain.fill import Fill, Funding, Transfer
 from bot.domain.money import plain
 from bot.domain.records import RiskEvent
 
@@ -84,7 +84,8 @@ class Outcome:
     """Everything that happened on the account, in order; what statistics and reports are computed from.
 
     `wallet` is the closing wallet, `opening_balance` the first one, both USDT. `risk_events` are halts, trips of
-    limits and their ends. `fills` and `fundings` are the account's own rows.
+    limits and their ends. `fills`, `fundings` and `transfers` (the insurance fund's share of a liquidation) are the
+    account's own rows.
     """
 
     trades: tuple[Trade, ...]
@@ -96,3 +97,4 @@ class Outcome:
     wallet: Decimal
     candles: int
     visited: int
+    transfers: tuple[Transfer, ...] = ()
