@@ -74,21 +74,24 @@ def interval_name(interval_ms: int) -> str:
     return next((name for name, ms in INTERVALS.items() if ms == interval_ms), f"{interval_ms} ms")
 
 
-def files_in(paths: Sequence[Path], *, kind: str = "", interval_ms: int | None = None) -> list[Path]:
+def files_in(
+    paths: Sequence[Path], symbols: Sequence[str] = (), *, kind: str = "", interval_ms: int | None = None
+) -> list[Path]:
     """Return the data files that paths name: themselves, or all in a folder, at any depth.
 
-    Of a folder as `act data` stores it (SYMBOL/INTERVAL/MONTH) only the interval asked for, else the finest, is taken,
-    and of `kind` "funding" or "mark" only the folders so named. Raises `DataError` where nothing is found.
+    Of a folder as `act data` stores it (SYMBOL/INTERVAL/MONTH) only these symbols and the interval asked for, else the
+    finest, are taken, and of `kind` "funding" or "mark" only the folders so named. Raises `DataError` where nothing is.
     """
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = [each for each in sorted(path.rglob("*")) if _is_data(each)]
+        inside = [each for each in sorted(path.rglob("*")) if _is_data(each) and not _is_of_another(each, symbols)]
         chosen = _of_kind(inside, kind, interval_ms)
         if not chosen:
-            raise DataError(f"{path}: no {kind or 'candle'} files (Parquet or CSV) in this folder: give another")
+            whose = f" of {', '.join(symbols)}" if symbols else ""
+            raise DataError(f"{path}: no {kind or 'candle'} files{whose} (Parquet or CSV) in this folder: give another")
         found += chosen
     return found
 
@@ -145,11 +148,21 @@ def _is_data(path: Path) -> bool:
     return path.name.endswith(_SUFFIXES) and not path.name.startswith(".") and path.is_file()
 
 
+def _is_of_another(path: Path, symbols: Sequence[str]) -> bool:
+    stored = path.parent.name in INTERVALS or _kind_of(path)
+    return bool(symbols and stored) and path.parent.parent.name not in symbols
+
+
+def _kind_of(path: Path) -> str:
+    kind = path.parent.name.partition("-")[0]
+    return kind if kind in {"funding", "mark"} else ""
+
+
 def _of_kind(files: Sequence[Path], kind: str, interval_ms: int | None) -> list[Path]:
     if kind:
-        stored = [path for path in files if path.parent.name.partition("-")[0] == kind]
+        stored = [path for path in files if _kind_of(path) == kind]
         return stored or list(files)
-    candles = [path for path in files if path.parent.name.partition("-")[0] not in {"funding", "mark"}]
+    candles = [path for path in files if not _kind_of(path)]
     stored_ms: dict[Path, set[int]] = {}
     for path in candles:
         if path.parent.name in INTERVALS:
@@ -195,31 +208,13 @@ def _timed_parts(
     column = file.column(time_name)
     parts = []
     for symbol, chosen in rows.items():
-        times = _times(path, symbol, _pick(column, chosen), time_name)
-        _check_times(path, symbol, times, time_name, whole_minutes=whole_minutes)
+        times = recordings.times_of(path, symbol, {time_name: _pick(column, chosen)}, time_name)
+        check_times(path, symbol, times, time_name, whole_minutes=whole_minutes)
         if to_ms is not None:
             times = times[: np.searchsorted(times, to_ms)]
         if times.size:
             parts.append(Part(path, symbol, times, {}))
     return parts
-
-
-def _times(path: Path, symbol: str, column: Any, name: str) -> Integers:
-    try:
-        return recordings.times_of(path, symbol, {name: column}, name)
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: {symbol} has a {name} that is no whole millisecond: correct it") from error
-
-
-def _check_times(path: Path, symbol: str, times: Integers, name: str, *, whole_minutes: bool) -> None:
-    odd = np.flatnonzero((times < _EARLIEST_MS) | (times >= _LATEST_MS))
-    if odd.size:
-        raise DataError(f"{path}: {symbol} has {name} {times[odd[0]]}: {_wrong_unit(int(times[odd[0]]))}")
-    if whole_minutes:
-        recordings.refuse(
-            path, symbol, times, times % MINUTE_MS != 0, f"{name} is no whole minute (ms UTC): correct it"
-        )
-    recordings.refuse(path, symbol, times[1:], np.diff(times) < 0, f"row out of order: sort the file by symbol, {name}")
 
 
 def _wrong_unit(time: int) -> str:
@@ -285,7 +280,7 @@ class _ParquetFile(_File):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         named = [name for name in ("symbol",) if name in pyarrow.parquet.read_schema(path).names]
-        self._file = pyarrow.parquet.ParquetFile(path, read_dictionary=named)
+        self._file = pyarrow.parquet.ParquetFile(path, read_dictionary=named, page_checksum_verification=True)
         self._groups = list(range(self._file.metadata.num_row_groups))
         self.rows = self._file.metadata.num_rows
 
@@ -326,6 +321,42 @@ class _CsvFile(_File):
 def _as_slice(rows: NDArray[np.int64]) -> Integers | slice:
     first, last = int(rows[0]), int(rows[-1])
     return slice(first, last + 1) if last - first + 1 == rows.size else rows
+
+
+def check_times(path: Path, symbol: str, times: Integers, name: str, *, whole_minutes: bool = True) -> None:
+    """Raise `DataError` for another unit than ms, rows out of order, and times that are no whole minute."""
+    odd = np.flatnonzero((times < _EARLIEST_MS) | (times >= _LATEST_MS))
+    if odd.size:
+        raise DataError(f"{path}: {symbol} has {name} {times[odd[0]]}: {_wrong_unit(int(times[odd[0]]))}")
+    with as_data_errors():
+        if whole_minutes:
+            off = times % MINUTE_MS != 0
+            recordings.refuse(path, symbol, times, off, f"{name} is no whole minute (ms UTC): correct it")
+        back = np.diff(times) < 0
+        recordings.refuse(path, symbol, times[1:], back, f"row out of order: sort the file by symbol, {name}")
+
+
+def spacing_of(part: Part) -> int:
+    """Return the data's own interval in ms, its smallest spacing; 0 for a single candle.
+
+    Raises `DataError` where that is no interval, or a candle does not lie at a multiple of it.
+    """
+    symbol, times = part.symbol, part.times
+    if times.size == 1:
+        return 0
+    spacing_ms = int(np.diff(times).min())
+    if spacing_ms not in INTERVALS.values():
+        raise DataError(
+            f"{part.path}: {symbol} has candles {spacing_ms // MINUTE_MS} minutes apart, from {iso(int(times[0]))}: "
+            f"an interval is one of {', '.join(INTERVALS)}"
+        )
+    odd = np.flatnonzero(times % spacing_ms)
+    if odd.size:
+        raise DataError(
+            f"{part.path}: {symbol} at {iso(int(times[odd[0]]))}: not at a whole multiple of "
+            f"{interval_name(spacing_ms)}, the interval of the data: correct or remove it"
+        )
+    return spacing_ms
 
 
 def merged(parts: Sequence[Part], names: Sequence[str]) -> tuple[Part, int, int]:
@@ -372,8 +403,8 @@ def _contradiction(parts: Sequence[Part], whole: Part, row: int, name: str) -> D
 
 
 def check_candles(part: Part) -> None:
-    """Raise `DataError` for the first candle that cannot be: see `recordings.check_values`."""
-    columns: Mapping[str, Floats] = part.values
+    """Raise `DataError` for the first candle or bar that cannot be: see `recordings.check_values`."""
+    columns: Mapping[str, Floats] = {"volume": np.zeros(part.times.size)} | part.values
     with as_data_errors():
         recordings.check_values(
             part.path,

@@ -20,6 +20,7 @@ from backtest.candle_files import (
     interval_name,
     merged,
     read_parts,
+    spacing_of,
     symbols_in,
 )
 from backtest.errors import DataError
@@ -134,7 +135,7 @@ def read_history(
     data's own. Candles at or after `to_ms` are left out. Raises `DataError`, one line naming file, symbol and time, for
     whatever cannot be used as it is.
     """
-    files = files_in(paths, interval_ms=interval_ms)
+    files = files_in(paths, tuple(instruments), interval_ms=interval_ms)
     parts = _parts(files, tuple(instruments), to_ms)
     findings: list[Finding] = []
     series: dict[str, Series] = {}
@@ -143,13 +144,13 @@ def read_history(
         if symbol not in parts:
             raise DataError(f"{_named(files)}: no candles of {symbol}{_before(to_ms)}: give data that holds it")
         whole = _whole(parts.pop(symbol), findings)
-        spacings[symbol] = _spacing(whole)
+        spacings[symbol] = spacing_of(whole)
         series[symbol] = _series(whole, instrument, findings)
     known = interval_ms or _common(spacings)
     for symbol in instruments:
         spacing_ms = spacings[symbol] or known
-        findings += _holes(series[symbol], spacing_ms)
-        series[symbol] = _resampled(series[symbol], spacing_ms, known, findings)
+        findings += holes(series[symbol], spacing_ms)
+        series[symbol] = resampled(series[symbol], spacing_ms, known, findings)
     return History(interval_ms=known, series=series, findings=tuple(findings))
 
 
@@ -205,8 +206,10 @@ def _gathered(
     path: Path, symbols: Sequence[str], kind: str, time_name: str, value_names: Sequence[str]
 ) -> dict[str, Part]:
     found: dict[str, list[Part]] = {}
-    for file in files_in([path], kind=kind):
+    for file in files_in([path], symbols, kind=kind):
         for part in read_parts(file, symbols, time_name, value_names, whole_minutes=kind == "mark"):
+            if kind == "mark":
+                check_candles(part)
             part.times = part.times // MINUTE_MS * MINUTE_MS
             found.setdefault(part.symbol, []).append(part)
     return {symbol: merged(parts, value_names)[0] for symbol, parts in found.items()}
@@ -305,26 +308,6 @@ def _ratio(values: Floats, unit: Decimal) -> Floats:
 # intervals
 
 
-def _spacing(part: Part) -> int:
-    """Return the data's own interval, its smallest spacing; 0 for a single candle."""
-    symbol, times = part.symbol, part.times
-    if times.size == 1:
-        return 0
-    spacing_ms = int(np.diff(times).min())
-    if spacing_ms not in INTERVALS.values():
-        raise DataError(
-            f"{part.path}: {symbol} has candles {spacing_ms // MINUTE_MS} minutes apart, from {iso(int(times[0]))}: "
-            f"an interval is one of {', '.join(INTERVALS)}"
-        )
-    odd = np.flatnonzero(times % spacing_ms)
-    if odd.size:
-        raise DataError(
-            f"{part.path}: {symbol} at {iso(int(times[odd[0]]))}: not at a whole multiple of "
-            f"{interval_name(spacing_ms)}, the interval of the data: correct or remove it"
-        )
-    return spacing_ms
-
-
 def _common(spacings: Mapping[str, int]) -> int:
     known = {spacing_ms: symbol for symbol, spacing_ms in spacings.items() if spacing_ms}
     if len(known) > 1:
@@ -336,7 +319,8 @@ def _common(spacings: Mapping[str, int]) -> int:
     return next(iter(known), MINUTE_MS)
 
 
-def _holes(series: Series, interval_ms: int) -> list[Finding]:
+def holes(series: Series, interval_ms: int) -> list[Finding]:
+    """Return a finding for each stretch of candles that are missing."""
     times = series.open_time
     before = np.flatnonzero(np.diff(times) > interval_ms)
     firsts = (times[before] + interval_ms).tolist()
@@ -353,7 +337,11 @@ def _missing(first_ms: int, count: int, interval_ms: int) -> str:
     return f"{count:,} candles are missing, {iso(first_ms)} to {iso(first_ms + (count - 1) * interval_ms)}"
 
 
-def _resampled(series: Series, interval_ms: int, wanted_ms: int, findings: list[Finding]) -> Series:
+def resampled(series: Series, interval_ms: int, wanted_ms: int, findings: list[Finding]) -> Series:
+    """Make coarser bars of a series, each only where all its candles are there; the others become findings.
+
+    Raises `DataError` where the coarser interval cannot be made of the finer one.
+    """
     if wanted_ms == interval_ms:
         return series
     name, wanted = interval_name(interval_ms), interval_name(wanted_ms)

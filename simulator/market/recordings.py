@@ -223,7 +223,10 @@ def times_of(path: Path, symbol: str, table: Any, name: str) -> Integers:
     if column.null_count:
         raise DataError(f"{path}: {symbol} has a row without {name}: remove or fill it")
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("ms", column.type.tz)).cast(pa.int64())
+        try:
+            column = column.cast(pa.timestamp("ms", column.type.tz)).cast(pa.int64())
+        except pa.ArrowException as error:
+            raise DataError(f"{path}: {symbol} has a {name} that is no whole millisecond: correct it") from error
     if not pa.types.is_integer(column.type):
         raise DataError(f"{path}: column {name!r} holds {column.type}: it must be whole milliseconds UTC")
     return np.asarray(column.to_numpy(), dtype=np.int64)
