@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from difflib import get_close_matches
@@ -17,6 +18,8 @@ from bot.domain.errors import ConfigurationError
 from bot.trading.limits import AccountRules, CorePlan, ExecutionRules, PacingLimits, RiskLimits, SymbolPlan
 
 Mode = Literal["demo", "paper", "testnet", "live", "backtest"]
+
+_NO_ENVIRONMENT = "ACT_SETTINGS_ARE_COMPLETE_"
 
 _HOSTS = {
     "live": ("https://fapi.binance.com", "wss://ws-fapi.binance.com/ws-fapi/v1", "wss://fstream.binance.com"),
@@ -191,6 +194,26 @@ def load(folder: Path) -> Settings:
     """Read `act.toml` of a folder and the environment; raises ConfigurationError naming the key and the cure."""
     path = folder / "act.toml"
     return _build(_read_toml(path), path)
+
+
+def overlay(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """Return the settings with some keys changed, over file and environment; `changes` is a tree like the file's.
+
+    Raises ConfigurationError naming the key.
+    """
+    tree = _merged(settings.model_dump(), changes)
+    try:
+        return Settings(_env_prefix=_NO_ENVIRONMENT, **tree)
+    except ValidationError as error:
+        raise ConfigurationError(_first_complaint(error)) from error
+
+
+def _merged(tree: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(tree)
+    for key, change in changes.items():
+        before = merged.get(key)
+        merged[key] = _merged(before, change) if isinstance(before, Mapping) and isinstance(change, Mapping) else change
+    return merged
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
