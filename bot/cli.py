@@ -40,6 +40,7 @@ COMMANDS = {
     "flatten": Entry("bot.desk:flatten", "ask the bot to close positions"),
     "halt": Entry("bot.lifeline:halt", "stop entries within a second (writes status/KILL), running bot or not"),
     "config": Entry("bot.desk:config", "show or check the resolved configuration"),
+    "data": Entry("backtest.data_command:main", "fetch, import and verify market data for backtests"),
     "db": Entry("bot.desk:db", "upgrade, backup or restore the database"),
 }
 
