@@ -40,6 +40,7 @@ INTERVALS = {
 }
 """Every interval of candles we know, in ms, by the exchange's name for it."""
 
+_TIMES = "times"
 _SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz")
 _SYMBOL = re.compile(r"[A-Z0-9]{2,}(?:USDT|USDC|BUSD|FDUSD)")
 _EARLIEST_MS, _LATEST_MS = 1_000_000_000_000, 5_000_000_000_000
@@ -359,47 +360,92 @@ def spacing_of(part: Part) -> int:
     return spacing_ms
 
 
+class Rows:
+    """One symbol's rows of several files, in one array for each column, which grows without standing twice."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._columns: dict[str, Any] = {}
+        self._names = (_TIMES, *names)
+        self._paths: list[Path] = []
+        self._ends: list[int] = []
+        self._symbol = ""
+        self._size = 0
+
+    def add(self, part: Part) -> None:
+        """Take the rows out of a part."""
+        self._symbol = part.symbol
+        part.values[_TIMES] = part.times.view(np.float64)
+        end = self._size + part.times.size
+        for name in self._names:
+            self._append(name, part.values.pop(name), end)
+        self._size = end
+        self._paths.append(part.path)
+        self._ends.append(end)
+
+    def whole(self) -> tuple[Part, int, int]:
+        """Return the rows in time order, the number of identical duplicates dropped, and the time of the first of them.
+
+        Raises `DataError` where two rows of one time differ, naming the files they are in.
+        """
+        columns = {name: column[: self._size] for name, column in self._columns.items()}
+        self._columns.clear()
+        times = columns.pop(_TIMES).view(np.int64)
+        if np.all(times[1:] > times[:-1]):
+            return Part(self._paths[0], self._symbol, times, columns), 0, 0
+        order = np.argsort(times, kind="stable")
+        for name in columns:
+            columns[name] = columns[name][order]
+        return self._without_duplicates(Part(self._paths[0], self._symbol, times[order], columns), order)
+
+    def _append(self, name: str, values: Floats, end: int) -> None:
+        column = self._columns.get(name)
+        if column is None:
+            self._columns[name] = values
+            return
+        if column.size < end:
+            column = _roomier(column, end + end // 4)
+            self._columns[name] = column
+        column[self._size : end] = values
+
+    def _without_duplicates(self, part: Part, order: Integers) -> tuple[Part, int, int]:
+        again = np.flatnonzero(np.diff(part.times) == 0)
+        if not again.size:
+            return part, 0, 0
+        for name, values in part.values.items():
+            differing = again[values[again] != values[again + 1]]
+            if differing.size:
+                raise self._contradiction(part, int(differing[0]), name, order)
+        first_ms = int(part.times[again[0]])
+        keep = np.ones(part.times.size, dtype=np.bool_)
+        keep[again + 1] = False
+        kept = {name: values[keep] for name, values in part.values.items()}
+        return Part(part.path, part.symbol, part.times[keep], kept), int(again.size), first_ms
+
+    def _contradiction(self, part: Part, row: int, name: str, order: Integers) -> DataError:
+        one, other = (self._paths[np.searchsorted(self._ends, order[each], side="right")] for each in (row, row + 1))
+        where = f"{one} twice" if one == other else f"{one} and {other}"
+        values = f"{part.values[name][row]} and {part.values[name][row + 1]}"
+        return DataError(
+            f"{where}: {part.symbol} at {iso(int(part.times[row]))}: two rows that differ ({name} {values}): "
+            "keep the right one"
+        )
+
+
+def _roomier(column: Floats, size: int) -> Floats:
+    if not column.flags.owndata:
+        room = np.empty(size)
+        room[: column.size] = column
+        return room
+    column.resize(size, refcheck=False)  # the pages move, they are not copied
+    return column
+
+
 def merged(parts: Sequence[Part], names: Sequence[str]) -> tuple[Part, int, int]:
-    """Join the parts of one symbol in time order; return them with the number of identical duplicates dropped.
-
-    The third value is the time of the first of them. Takes the arrays out of the parts. Raises `DataError` where two
-    rows of one time differ, naming both files.
-    """
-    parts = sorted(parts, key=lambda part: int(part.times[0]))
-    times = parts[0].times if len(parts) == 1 else np.concatenate([part.times for part in parts])
-    order = None if len(parts) == 1 or bool(np.all(np.diff(times) >= 0)) else np.argsort(times, kind="stable")
-    values = {}
-    for name in names:
-        arrays = [part.values.pop(name) for part in parts]
-        joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-        values[name] = joined if order is None else joined[order]
-    ordered = times if order is None else times[order]
-    return _without_duplicates(parts, Part(parts[0].path, parts[0].symbol, ordered, values))
-
-
-def _without_duplicates(parts: Sequence[Part], whole: Part) -> tuple[Part, int, int]:
-    again = np.flatnonzero(np.diff(whole.times) == 0)
-    if not again.size:
-        return whole, 0, 0
-    for name, values in whole.values.items():
-        differing = again[values[again] != values[again + 1]]
-        if differing.size:
-            raise _contradiction(parts, whole, int(differing[0]), name)
-    first = int(whole.times[again[0]])
-    keep = np.ones(whole.times.size, dtype=np.bool_)
-    keep[again + 1] = False
-    kept = {name: values[keep] for name, values in whole.values.items()}
-    return Part(whole.path, whole.symbol, whole.times[keep], kept), int(again.size), first
-
-
-def _contradiction(parts: Sequence[Part], whole: Part, row: int, name: str) -> DataError:
-    at_ms = int(whole.times[row])
-    files = [str(part.path) for part in parts if at_ms in part.times]
-    where = " and ".join(files[:2]) if len(files) > 1 else f"{files[0]} twice"
-    values = f"{whole.values[name][row]} and {whole.values[name][row + 1]}"
-    return DataError(
-        f"{where}: {whole.symbol} at {iso(at_ms)}: two rows that differ ({name} {values}): keep the right one"
-    )
+    """Join the parts of one symbol, taking the arrays out of them: see `Rows.whole`."""
+    rows = Rows(names)
+    for part in parts:
+        rows.add(part)
+    return rows.whole()
 
 
 def check_candles(part: Part) -> None:

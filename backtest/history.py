@@ -15,10 +15,10 @@ from backtest.candle_files import (
     MINUTE_MS,
     PRICES,
     Part,
+    Rows,
     check_candles,
     files_in,
     interval_name,
-    merged,
     read_parts,
     spacing_of,
     symbols_in,
@@ -47,6 +47,7 @@ _MOST_PLACES = 8
 _EXACT = 2**53
 _NOISE = 1e-9
 _ULPS = 1e-15
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +137,14 @@ def read_history(
     whatever cannot be used as it is.
     """
     files = files_in(paths, tuple(instruments), interval_ms=interval_ms)
-    parts = _parts(files, tuple(instruments), to_ms)
+    rows = _rows(files, tuple(instruments), to_ms)
     findings: list[Finding] = []
     series: dict[str, Series] = {}
     spacings: dict[str, int] = {}
     for symbol, instrument in instruments.items():
-        if symbol not in parts:
+        if symbol not in rows:
             raise DataError(f"{_named(files)}: no candles of {symbol}{_before(to_ms)}: give data that holds it")
-        whole = _whole(parts.pop(symbol), findings)
+        whole = _whole(rows.pop(symbol), findings)
         spacings[symbol] = spacing_of(whole)
         series[symbol] = _series(whole, instrument, findings)
     known = interval_ms or _common(spacings)
@@ -193,26 +194,26 @@ def written(findings: Iterable[Finding], *, most_of_a_kind: int = 5) -> list[str
 # files to one part for each symbol
 
 
-def _parts(files: Sequence[Path], symbols: Sequence[str], to_ms: int | None) -> dict[str, list[Part]]:
-    found: dict[str, list[Part]] = {}
+def _rows(files: Sequence[Path], symbols: Sequence[str], to_ms: int | None) -> dict[str, Rows]:
+    found: dict[str, Rows] = {}
     for file in files:
         for part in read_parts(file, symbols, "open_time", _CANDLE, to_ms=to_ms):
             check_candles(part)
-            found.setdefault(part.symbol, []).append(part)
+            found.setdefault(part.symbol, Rows(_CANDLE)).add(part)
     return found
 
 
 def _gathered(
     path: Path, symbols: Sequence[str], kind: str, time_name: str, value_names: Sequence[str]
 ) -> dict[str, Part]:
-    found: dict[str, list[Part]] = {}
+    found: dict[str, Rows] = {}
     for file in files_in([path], symbols, kind=kind):
         for part in read_parts(file, symbols, time_name, value_names, whole_minutes=kind == "mark"):
             if kind == "mark":
                 check_candles(part)
             part.times = part.times // MINUTE_MS * MINUTE_MS
-            found.setdefault(part.symbol, []).append(part)
-    return {symbol: merged(parts, value_names)[0] for symbol, parts in found.items()}
+            found.setdefault(part.symbol, Rows(value_names)).add(part)
+    return {symbol: rows.whole()[0] for symbol, rows in found.items()}
 
 
 def _named(files: Sequence[Path]) -> str:
@@ -226,8 +227,8 @@ def _before(to_ms: int | None) -> str:
 # one part to a series
 
 
-def _whole(parts: list[Part], findings: list[Finding]) -> Part:
-    whole, dropped, first_ms = merged(parts, _CANDLE)
+def _whole(rows: Rows, findings: list[Finding]) -> Part:
+    whole, dropped, first_ms = rows.whole()
     if dropped:
         text = f"{whole.symbol}: {dropped:,} rows stand twice, the first at {iso(first_ms)}: one of each is used"
         findings.append(Finding(whole.symbol, "duplicate", first_ms, dropped, text))
@@ -238,7 +239,7 @@ def _series(part: Part, instrument: Instrument, findings: list[Finding]) -> Seri
     tick = _price_unit(part, instrument, findings)
     step = _volume_unit(part, instrument, findings)
     units = {name: step if name == "volume" else tick for name in _CANDLE}
-    columns = {name: np.rint(_ratio(part.values.pop(name), unit)) for name, unit in units.items()}
+    columns = {name: _whole_units(part.values.pop(name), unit) for name, unit in units.items()}
     return Series(symbol=part.symbol, tick=tick, step=step, open_time=part.times, **columns)
 
 
@@ -297,12 +298,18 @@ def _holds(values: Floats, unit: Decimal) -> bool:
 
 
 def _off(values: Floats, unit: Decimal) -> Integers:
-    ratio = _ratio(values, unit)
+    starts = range(0, values.size, _BLOCK)
+    return np.concatenate([start + _off_in_block(values[start : start + _BLOCK], unit) for start in starts])
+
+
+def _off_in_block(values: Floats, unit: Decimal) -> Integers:
+    ratio = values / float(unit)
     return np.flatnonzero(np.abs(ratio - np.rint(ratio)) > np.maximum(_NOISE, ratio * _ULPS))
 
 
-def _ratio(values: Floats, unit: Decimal) -> Floats:
-    return values / float(unit)
+def _whole_units(values: Floats, unit: Decimal) -> Floats:
+    ratio: Floats = values / float(unit)
+    return np.rint(ratio, out=ratio)
 
 
 # intervals
