@@ -25,6 +25,7 @@ class Entry:
 COMMANDS = {
     "demo": Entry("bot.demo:main", "simulator, bot, alerts and dashboard together, trading; no account needed"),
     "run": Entry("bot.app:main", "the bot itself: --paper, --testnet or --live"),
+    "backtest": Entry("backtest.command:main", "the same core on recorded candles, with results and their reasons"),
     "simulator": Entry("simulator.server.main:main", "a Binance futures exchange on this machine"),
     "dashboard": Entry("dashboard.launch:main", "what the bot does, in a browser"),
     "alerts": Entry("dashboard.alerts.service:main", "send the bot's alerts to Slack, a webhook, or the log"),

@@ -1,6 +1,7 @@
 """The trading core: one event in, what to record and do out. No clock, no I/O, no chance."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from bot.domain.account import LeverageBracket
 from bot.domain.books import Books
@@ -35,7 +36,7 @@ from bot.trading import adopt, candles, fills, gates, ledger, orders, people, re
 from bot.trading.converge import converge
 from bot.trading.limits import CorePlan
 from bot.trading.strategy import Strategy
-from bot.trading.view import View, Watch
+from bot.trading.view import Stake, SymbolWatch, View, Watch
 
 
 class Engine:
@@ -111,6 +112,18 @@ class Engine:
     def watch(self) -> Watch:
         """Return what could matter next; deliver `TimeAdvanced` when market time reaches its deadline."""
         return show.watch(self._state)
+
+    def watch_symbol(self, symbol: str) -> SymbolWatch:
+        """Return the part of `watch` that concerns one traded symbol."""
+        return show.symbol_watch(self._state.by_symbol[symbol])
+
+    def equity_level(self) -> Decimal | None:
+        """Return the part of `watch` that concerns equity: where a rule would halt; None = it has, or none would."""
+        return self._state.risk.wake(self._state).equity_at_or_below
+
+    def stakes(self) -> tuple[Decimal, list[Stake]]:
+        """Return the terms of equity: the wallet in margin asset, and every open position."""
+        return show.stakes(self._state)
 
     def view(self) -> View:
         """Return the core as it stands, for heartbeat, equity points and evaluations."""

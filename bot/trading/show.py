@@ -11,7 +11,17 @@ from bot.trading.rule import Usage
 from bot.trading.sizing import hopeless
 from bot.trading.state import UNRECONCILED, State, SymbolState
 from bot.trading.strategy import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, Verdict
-from bot.trading.view import EvaluationView, GateView, HaltView, OrderView, PositionView, SymbolWatch, View, Watch
+from bot.trading.view import (
+    EvaluationView,
+    GateView,
+    HaltView,
+    OrderView,
+    PositionView,
+    Stake,
+    SymbolWatch,
+    View,
+    Watch,
+)
 
 _FLAG_WORDS = {
     ENTER_LONG: "enter_long",
@@ -23,7 +33,7 @@ _FLAG_WORDS = {
 
 def watch(state: State) -> Watch:
     """Return what could matter next."""
-    symbols = {name: _symbol_watch(state.by_symbol[name]) for name in state.traded}
+    symbols = {name: symbol_watch(state.by_symbol[name]) for name in state.traded}
     return Watch(converge.deadline_ms(state), symbols, state.risk.wake(state).equity_at_or_below)
 
 
@@ -51,11 +61,33 @@ def view(state: State) -> View:
     )
 
 
-def _symbol_watch(symbol: SymbolState) -> SymbolWatch:
+def symbol_watch(symbol: SymbolState) -> SymbolWatch:
+    """Return what could matter next on one symbol."""
     flags = exits.exit_flag(symbol) or (ENTER_LONG | ENTER_SHORT)
-    resting = [row.report.price for row in _live(symbol) if row.report.price]
-    triggers = [row.report.trigger_price for row in symbol.live_algos() if row.report.trigger_price]
-    return SymbolWatch(flags, (*resting, *triggers))
+    levels = [row.report.trigger_price for row in symbol.live_algos() if row.report.trigger_price]
+    if symbol.orders:
+        levels += [row.report.price for row in _live(symbol) if row.report.price]
+    return SymbolWatch(flags, tuple(levels), _is_idle(symbol), symbol.entry_retry_ms)
+
+
+def stakes(state: State) -> tuple[Decimal, list[Stake]]:
+    """Return the terms of equity: the wallet and every open position."""
+    held = [
+        Stake(symbol.symbol, symbol.track.quantity, symbol.track.cost)
+        for symbol in state.by_symbol.values()
+        if symbol.track.quantity
+    ]
+    return state.wallet, held
+
+
+def _is_idle(symbol: SymbolState) -> bool:
+    """Say whether nothing is under way: flat without a stop, or held with the one stop that is meant to rest."""
+    if symbol.orders or symbol.under_way or symbol.wake_ms is not None or symbol.refreshing:
+        return False
+    if not symbol.track.quantity:
+        return not symbol.algos
+    stop = symbol.algos.get(symbol.stop_id)
+    return len(symbol.algos) == 1 and stop is not None and stop.state is OrderState.RESTING
 
 
 def _live(symbol: SymbolState) -> list[OrderRow]:
@@ -75,6 +107,8 @@ def _position(symbol: SymbolState) -> PositionView:
         stop_client_algo_id=symbol.stop_id,
         stop_resting=any(row.state is OrderState.RESTING and row.intent_id for row in symbol.algos.values()),
         opened_ms=symbol.track.opened_ms,
+        commission=symbol.track.commission,
+        funding=symbol.funding,
     )
 
 

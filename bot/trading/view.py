@@ -3,16 +3,31 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from msgspec import Struct
+
 from bot.domain.money import ZERO
 from bot.domain.order import OrderState, Purpose, Side
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolWatch:
-    """What could matter on one symbol: the flags that count, and the prices at which something may happen."""
+class SymbolWatch(Struct, frozen=True, gc=False):
+    """What could matter on one symbol: the flags that count, and the prices at which something may happen.
+
+    `idle`: nothing of ours is on its way, so that between deadlines only flags and levels can matter; otherwise every
+    candle can. Entries before `entry_retry_ms` (market time) would be refused as the last one was; 0 = not known.
+    """
 
     flags: int
     levels: tuple[Decimal, ...] = ()
+    idle: bool = True
+    entry_retry_ms: int = 0
+
+
+class Stake(Struct, frozen=True, gc=False):
+    """An open position as a term of equity: `quantity` is signed, `cost` what it was entered for (ledger rule R2)."""
+
+    symbol: str
+    quantity: Decimal
+    cost: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,8 @@ class PositionView:
     stop_client_algo_id: str
     stop_resting: bool
     opened_ms: int
+    commission: Decimal = ZERO
+    funding: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,265 @@
+"""The plain loop of a backtest: the live core on the simulated exchange, minute by minute, without the idle ones.
+
+Whatever is skipped could not have changed anything: the core says which flags, deadlines and equity matter to it, the
+venue which prices matter to what rests there. Visiting more never changes the result; `every_candle` visits all.
+
+A minute has three steps over its symbols: open (funding due by then, and what was decided before it trades), finish
+(stops and limits that high and low reached), close (equity is judged and the strategy decides). Only the first is taken
+where something waits for an open and the rest of the candle cannot matter. While several symbols are held, the closes
+before a visited minute are given to the core first, because equity is judged over all of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+
+from backtest.compiled import Scans, joined
+from backtest.lane import NEVER, Lane
+from backtest.notebook import Notebook
+from bot.domain.commands import Command, PlaceStop, Reconcile, Record, RefreshInstruments, SubmitOrder
+from bot.domain.events import CandleClosed, Event, InstrumentsRefreshed, SnapshotTaken
+from bot.domain.market import DAY_MS
+from bot.exchange.simulated.exchange import SimulatedExchange
+from bot.trading.engine import Engine
+from bot.trading.strategy import ENTER_LONG, ENTER_SHORT
+
+_NO_LIMIT: Final = float("inf")  # float: a search that is open on this side
+_SLACK: Final = 1e-9  # float: equity is searched in floats, and judged exactly where it comes near a level
+_ENTRIES: Final = ENTER_LONG | ENTER_SHORT
+
+
+class Loop:
+    """Runs one account over all its lanes. `watches_equity` is false where no rule looks at equity."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        exchange: SimulatedExchange,
+        lanes: Sequence[Lane],
+        scans: Scans,
+        notebook: Notebook,
+        *,
+        watches_equity: bool,
+        every_candle: bool,
+    ) -> None:
+        self._engine = engine
+        self._exchange = exchange
+        self._lanes = lanes
+        self._by_symbol = {lane.symbol: lane for lane in lanes}
+        self._scans = scans
+        self._notebook = notebook
+        self._watches_equity = watches_equity
+        self._every_candle = every_candle
+        self._is_alone = len(lanes) == 1
+        if not self._is_alone:
+            self._all_times = joined([lane.times for lane in lanes])
+            self._all_closes = joined([lane.close for lane in lanes])
+        self._closed_ms = min((lane.time_of(lane.at) for lane in lanes), default=NEVER)
+        self._funding_ms = NEVER
+        self.visited = 0
+
+    def run(self) -> None:
+        """Go through all candles."""
+        self._take([SnapshotTaken(self._closed_ms, self._exchange.snapshot(), first=True)])
+        for lane in self._lanes:
+            self._look_ahead(lane)
+        while (now_ms := min(lane.due_ms for lane in self._lanes)) != NEVER:
+            if not self._is_alone and not self._every_candle:
+                now_ms = self._first_breach(now_ms)
+                self._catch_up(now_ms)
+            self._visit(now_ms, [lane for lane in self._lanes if lane.due_ms == now_ms])
+
+    # one minute
+
+    def _visit(self, now_ms: int, due: list[Lane]) -> None:
+        """Open the candles of the symbols that are due, and close the minute unless the rest of it cannot matter."""
+        wants_close = not due
+        for lane in due:
+            waited = lane.is_busy
+            self._open(lane, now_ms)
+            wants_close = not (waited and self._may_leave_open(lane)) or wants_close
+        if wants_close:
+            self._close(now_ms, due)
+
+    def _open(self, lane: Lane, now_ms: int) -> None:
+        lane.at = lane.row_from(now_ms)
+        lane.now = lane.candle(lane.at)
+        self._take(self._exchange.open_candle(lane.now))
+        self.visited += 1
+
+    def _may_leave_open(self, lane: Lane) -> bool:
+        """Say whether the rest of the candle just opened cannot matter, having looked for the next that can."""
+        self._look_ahead(lane)
+        return lane.due_ms != lane.now.open_time
+
+    def _close(self, now_ms: int, opened: list[Lane]) -> None:
+        lanes = opened if self._is_alone else self._with_companions(now_ms, opened)
+        for lane in lanes:
+            self._take(self._exchange.finish_candle(lane.now))
+        last = lanes[-1]
+        for lane in lanes:
+            candle = lane.now
+            lane.strategy.flags = lane.flags.item(lane.at)
+            lane.at += 1
+            self._closed_ms = candle.close_time
+            self._take((CandleClosed(self._closed_ms, candle, lane is last),))
+        for lane in lanes:
+            self._look_ahead(lane)
+        if not self._is_alone:
+            self._follow_funding()
+
+    def _with_companions(self, now_ms: int, opened: list[Lane]) -> list[Lane]:
+        """Add the other held symbols that have a candle now: equity is judged with all closes."""
+        lanes: list[Lane] = []
+        for lane in self._lanes:
+            if lane in opened:
+                lanes.append(lane)
+            elif (lane.is_held or lane.is_busy) and lane.time_of(lane.row_from(now_ms)) == now_ms:
+                self._open(lane, now_ms)
+                lanes.append(lane)
+        return lanes
+
+    def _catch_up(self, now_ms: int) -> None:
+        """Close the last candle before now of every held symbol, where another symbol is due."""
+        due = [lane for lane in self._lanes if lane.due_ms == now_ms]
+        late: dict[int, list[Lane]] = {}
+        for lane in self._lanes:
+            if lane.is_held and due != [lane]:
+                row = lane.row_from(now_ms) - 1
+                if row >= lane.at:
+                    late.setdefault(lane.time_of(row), []).append(lane)
+        for before_ms, lanes in sorted(late.items()):
+            for lane in lanes:
+                self._open(lane, before_ms)
+            self._close(before_ms, lanes)
+
+    # what can matter next
+
+    def _look_ahead(self, lane: Lane) -> None:
+        """Find the next candle of the symbol at which something can happen."""
+        watch = self._engine.watch_symbol(lane.symbol)
+        lane.is_busy = not watch.idle
+        lane.is_held = watch.flags != _ENTRIES
+        if self._every_candle or lane.is_busy:
+            lane.due_ms = lane.time_of(lane.at)
+            return
+        row = self._next_touch(lane, watch.flags) if lane.is_held else self._next_entry(lane, watch.entry_retry_ms)
+        lane.due_ms = lane.time_of(row)
+
+    def _next_entry(self, lane: Lane, retry_ms: int) -> int:
+        row = self._scans.next_entry(lane.flags, lane.times, lane.at, lane.end, retry_ms - lane.interval_ms)
+        if self._watches_equity and (not self._is_alone or self._engine.equity_level() is None):
+            return min(row, lane.row_from(self._next_day_ms() - lane.interval_ms))
+        return row
+
+    def _next_touch(self, lane: Lane, wanted: int) -> int:
+        tick = lane.tick
+        low, high = self._exchange.wake_prices(lane.symbol)
+        below, above = self._close_limits(lane) if self._watches_equity and self._is_alone else (-_NO_LIMIT, _NO_LIMIT)
+        funding_ms = self._due_funding(lane) - lane.interval_ms + 1
+        day_ms = self._next_day_ms() - lane.interval_ms if self._watches_equity else NEVER
+        row = self._scans.next_touch(
+            lane.flags,
+            lane.times,
+            lane.high,
+            lane.low,
+            lane.close,
+            lane.at,
+            lane.end,
+            wanted,
+            float(low / tick),
+            float(high / tick),
+            below,
+            above,
+            min(funding_ms, day_ms),
+        )
+        # Funding is settled at the close before it: that candle is given first.
+        if row > lane.at and (row == lane.end or lane.times.item(row) >= funding_ms) and funding_ms < NEVER // 2:
+            return row - 1
+        return row
+
+    def _close_limits(self, lane: Lane) -> tuple[float, float]:
+        """Return the closes (in ticks) at or below and at or above which equity reaches a rule's level."""
+        level = self._engine.equity_level()
+        wallet, stakes = self._engine.stakes()
+        if level is None or not stakes:
+            return -_NO_LIMIT, _NO_LIMIT
+        held = stakes[0]
+        if held.quantity > 0:
+            return _ticks(level - wallet + held.cost, held.quantity * lane.tick) + _SLACK, _NO_LIMIT
+        return -_NO_LIMIT, _ticks(level - wallet - held.cost, held.quantity * lane.tick) - _SLACK
+
+    def _next_day_ms(self) -> int:
+        return (self._closed_ms // DAY_MS + 1) * DAY_MS
+
+    def _due_funding(self, lane: Lane) -> int:
+        due_ms = self._exchange.next_funding_ms(lane.symbol)
+        return due_ms if self._is_alone else min(due_ms, self._funding_ms)
+
+    def _follow_funding(self) -> None:
+        """Let every held symbol be visited around the next settlement of any of them."""
+        held = [lane for lane in self._lanes if lane.is_held]
+        due_ms = min((self._exchange.next_funding_ms(lane.symbol) for lane in held), default=NEVER)
+        if due_ms != self._funding_ms:
+            self._funding_ms = due_ms
+            for lane in held:
+                self._look_ahead(lane)
+
+    def _first_breach(self, until_ms: int) -> int:
+        """Return the first minute before `until_ms` whose closes bring equity to a rule's level, else `until_ms`."""
+        if not self._watches_equity:
+            return until_ms
+        level = self._engine.equity_level()
+        wallet, stakes = self._engine.stakes()
+        if level is None or not stakes:
+            return until_ms
+        lanes = [self._by_symbol[stake.symbol] for stake in stakes]
+        base = wallet - sum((stake.cost if stake.quantity > 0 else -stake.cost for stake in stakes), Decimal(0))
+        size = float(abs(wallet) + sum(stake.cost for stake in stakes))
+        return int(
+            self._scans.next_breach(
+                self._all_times,
+                self._all_closes,
+                np.array([self._lanes.index(lane) for lane in lanes]),
+                np.array([lane.at for lane in lanes]),
+                np.array([lane.end for lane in lanes]),
+                np.array([float(stake.quantity * lane.tick) for stake, lane in zip(stakes, lanes, strict=True)]),
+                np.array([lane.close.item(max(0, lane.at - 1)) for lane in lanes]),
+                float(base),
+                float(level) + _SLACK * size,
+                until_ms,
+            )
+        )
+
+    # the shell
+
+    def _take(self, events: Iterable[Event]) -> None:
+        """Give events to the core and carry out what it asks, until nothing is left to say."""
+        handle = self._engine.handle
+        waiting = list(events)
+        for event in waiting:
+            for command in handle(event):
+                if type(command) is Record:
+                    self._notebook.take(command.row, self._by_symbol)
+                else:
+                    waiting += self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> Sequence[Event]:
+        match command:
+            case SubmitOrder(request=request):
+                self._by_symbol[request.symbol].note_decision(reduces=request.reduce_only)
+            case PlaceStop(request=stop):
+                self._by_symbol[stop.symbol].stop_price = stop.trigger_price
+            case Reconcile():
+                return (SnapshotTaken(self._exchange.now_ms, self._exchange.snapshot()),)
+            case RefreshInstruments(symbol=symbol):
+                return (InstrumentsRefreshed(self._exchange.now_ms, self._exchange.instruments([symbol])),)
+            case _:
+                pass
+        return self._exchange.execute(command)
+
+
+def _ticks(amount: Decimal, worth_of_tick: Decimal) -> float:
+    return float(amount / worth_of_tick)

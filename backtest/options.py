@@ -1,0 +1,184 @@
+"""What `act backtest` and its relatives take: options, and from them settings, contracts and candles."""
+
+import argparse
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from backtest.contracts import Contracts, read_brackets, recorded_contracts, stored_contracts
+from backtest.history import INTERVALS, read_funding, read_history, read_marks, symbols_in
+from backtest.months import moment
+from backtest.run import Recording, Terms
+from bot.domain.errors import ConfigurationError
+from bot.exchange.simulated import translate
+from bot.loader import check_strategies
+from bot.settings import Settings, SymbolSection, home, load, overlay
+from bot.trading.limits import CorePlan, PacingLimits, RiskLimits
+from simulator.market.recordings import iso
+from simulator.venue.instrument import parse_instrument
+
+_UNLIMITED: Final = Decimal("Infinity")
+NO_RISK_LIMITS: Final = RiskLimits(max_symbol_notional=_UNLIMITED, max_symbol_share=_UNLIMITED, daily_loss=_UNLIMITED)
+NO_PACING: Final = PacingLimits(0, 0, 0)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what to trade on and how."""
+    parser.add_argument(
+        "--strategy", metavar="NAME", help="file in strategies/ (default vwap_reversion, or act.toml's)"
+    )
+    parser.add_argument(
+        "--symbol", action="append", default=[], metavar="S", help="contract to trade, may be repeated (default: all)"
+    )
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE|DIR",
+        help="candles as Parquet or CSV, may be repeated (default: what act data has stored)",
+    )
+    parser.add_argument(
+        "--interval", choices=sorted(INTERVALS, key=INTERVALS.__getitem__), help="trade on such candles"
+    )
+    parser.add_argument(
+        "--funding", type=Path, metavar="FILE", help="settled funding rates (symbol funding_time funding_rate)"
+    )
+    parser.add_argument(
+        "--mark", type=Path, metavar="FILE", help="mark price bars (symbol open_time open high low close)"
+    )
+    parser.add_argument(
+        "--exchange-info", type=Path, metavar="FILE", help="contract filters: a recorded exchangeInfo answer"
+    )
+    parser.add_argument(
+        "--brackets", type=Path, metavar="FILE", help="leverage tables: a recorded leverageBracket answer"
+    )
+    parser.add_argument(
+        "--from", dest="start", type=moment, metavar="TIME", help="first candle that trades (UTC); earlier ones warm up"
+    )
+    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="end (UTC), not included")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting, such as execution.entry=market",
+    )
+    parser.add_argument(
+        "--no-limits",
+        action="store_true",
+        help="no risk or pacing limit binds, no slippage, no funding, taker fee 0.05 %%: to compare with other engines",
+    )
+    parser.add_argument(
+        "--home", default="", help="folder with act.toml, status/ and data/ (default ACT_HOME, else here)"
+    )
+
+
+def read_settings(options: argparse.Namespace) -> tuple[Settings, Path]:
+    """Return the settings in force, before symbols are chosen, and the home folder. Raises ConfigurationError."""
+    folder = Path(options.home).resolve() if options.home else home()
+    if options.home and not folder.is_dir():
+        raise ConfigurationError(f"{folder} is no folder. Correct --home.")
+    settings = overlay(load(folder), {"mode": "backtest", **changes(options.set)})
+    if options.no_limits:
+        settings = settings.model_copy(update={"risk": NO_RISK_LIMITS, "pacing": NO_PACING})
+    return settings, folder
+
+
+def changes(given: Sequence[str]) -> dict[str, Any]:
+    """Turn `--set section.key=value` into a tree like that of act.toml. Raises ConfigurationError."""
+    tree: dict[str, Any] = {}
+    for each in given:
+        path, sign, text = each.partition("=")
+        keys = path.strip().split(".")
+        if not sign or not all(keys):
+            raise ConfigurationError(f"--set {each}: write section.key=value, such as risk.daily_loss=300.")
+        branch = tree
+        for key in keys[:-1]:
+            branch = branch.setdefault(key, {})
+            if not isinstance(branch, dict):
+                raise ConfigurationError(f"--set {each}: {key} was set to a value before. Give one of the two.")
+        branch[keys[-1]] = _value(text.strip())
+    return tree
+
+
+def with_symbols(settings: Settings, options: argparse.Namespace, paths: Sequence[Path]) -> Settings:
+    """Return the settings with the symbols that are traded: those asked for, else act.toml's, else all of the data."""
+    wanted = [symbol.upper() for symbol in options.symbol] or list(settings.symbols) or list(symbols_in(paths))
+    repeated = [symbol for symbol in wanted if wanted.count(symbol) > 1]
+    if repeated:
+        raise ConfigurationError(f"{repeated[0]} is given twice. One strategy trades a symbol: give it once.")
+    sections = {symbol: settings.symbols.get(symbol, SymbolSection()) for symbol in wanted}
+    if options.strategy:
+        sections = {
+            symbol: section.model_copy(update={"strategy": options.strategy}) for symbol, section in sections.items()
+        }
+    return settings.model_copy(update={"symbols": sections})
+
+
+def data_paths(options: argparse.Namespace, folder: Path) -> list[Path]:
+    """Return where candles are: `--data`, else the home's store. Raises ConfigurationError when there is neither."""
+    if options.data:
+        return list(options.data)
+    stored = folder / "data"
+    if not stored.is_dir():
+        raise ConfigurationError("no candles: pass --data FILE, or fetch some first: act data fetch BTCUSDT.")
+    return [stored]
+
+
+def read_recording(options: argparse.Namespace, settings: Settings, folder: Path, paths: Sequence[Path]) -> Recording:
+    """Read contracts, candles, funding and marks of the traded symbols."""
+    symbols = list(settings.symbols)
+    contracts = _contracts(options, settings, folder, symbols)
+    instruments = {
+        entry["symbol"]: translate.instrument(parse_instrument(entry)) for entry in contracts.exchange_info["symbols"]
+    }
+    history = read_history(
+        paths,
+        instruments,
+        interval_ms=INTERVALS[options.interval] if options.interval else None,
+        to_ms=options.end,
+    )
+    return Recording(
+        contracts=contracts,
+        instruments=instruments,
+        history=history,
+        funding=read_funding(options.funding, symbols) if options.funding else {},
+        marks=read_marks(options.mark, symbols) if options.mark else {},
+    )
+
+
+def terms_of(options: argparse.Namespace, settings: Settings, *, narrated: bool = False) -> Terms:
+    """Return how it is traded; raises ConfigurationError for what a strategy refuses and for times out of order."""
+    plan = settings.core_plan(version("auto-coin-trader"))
+    check_strategies(plan)
+    start_ms = options.start or 0
+    if options.end is not None and start_ms >= options.end:
+        raise ConfigurationError(f"--from {iso(start_ms)} does not lie before --to {iso(options.end)}. Correct one.")
+    return Terms(
+        plan=replace(plan, narrated=narrated),
+        balance=settings.paper.balance,
+        from_ms=start_ms,
+        unlimited=options.no_limits,
+    )
+
+
+def _contracts(options: argparse.Namespace, settings: Settings, folder: Path, symbols: Sequence[str]) -> Contracts:
+    contracts = (
+        recorded_contracts(options.exchange_info, symbols)
+        if options.exchange_info
+        else stored_contracts(settings, folder, symbols)
+    )
+    return replace(contracts, brackets=read_brackets(options.brackets, symbols)) if options.brackets else contracts
+
+
+def _value(text: str) -> Any:
+    """Read a value as TOML would, and what is no TOML as text."""
+    try:
+        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+    except tomllib.TOMLDecodeError:
+        return text
