@@ -1,0 +1,209 @@
+"""Does a backtest know the future, and does it depend on where its data begins? Answered by running it again."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtest.history import History, Series
+from backtest.results import Outcome, Trade
+from bot.domain.fill import Fill
+from bot.domain.market import MINUTE_MS
+from simulator.market.recordings import Integers
+
+type Run = Callable[[History], Outcome]
+type Flags = Callable[[Series], NDArray[np.uint8]]
+type Deal = tuple[int, str, str, Decimal, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Something in the past that changed when the future was taken away.
+
+    `cut_ms` is where the data ended, `at_ms` the first thing that differs; `text` says what, for people.
+    """
+
+    cut_ms: int
+    symbol: str
+    at_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """How a backtest that began at `start_ms` compares with the one over all the data.
+
+    Of the trades entered at or after `start_ms`, `differing` are in only one of the two. From `agrees_from_ms` on all
+    are in both: the entry after the last one that differs, or the start itself; None = they never agree.
+    """
+
+    start_ms: int
+    trades: int
+    differing: int
+    agrees_from_ms: int | None
+
+
+def lookahead(
+    run: Run, history: History, cuts: int, seed: int, flags: Mapping[str, Flags] | None = None
+) -> tuple[Leak, ...]:
+    """Take the future away at `cuts` moments and return the first thing in the past that changed, for each that did.
+
+    Half of the moments are random, half are those at which something filled. At each, every candle from then on is
+    gone except for the bare open of the next one, at which what was decided before still fills. `flags` are the
+    strategy's own flags by symbol: they show a leak of a single candle, even where it led to no trade.
+    """
+    whole = run(history)
+    known = {symbol: compute(history.series[symbol]) for symbol, compute in (flags or {}).items()}
+    leaks: list[Leak] = []
+    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    for cut_ms in _cuts(whole, history, cuts, chance):
+        past = _before(history, cut_ms)
+        leak = _flag_leak(past, flags or {}, known, cut_ms)
+        leak = leak or _fill_leak(run(_with_open(past, history, cut_ms)), whole, cut_ms)
+        leaks += [leak] if leak else []
+    return tuple(leaks)
+
+
+def warm_up_sensitivity(run: Run, history: History, starts: Iterable[int]) -> tuple[Settling, ...]:
+    """Run from each of these moments (ms UTC) on, without the data before, and compare with the run over all of it."""
+    whole = run(history)
+    return tuple(_settling(run(_from(history, start_ms)), whole, start_ms) for start_ms in starts)
+
+
+def spread_starts(history: History, count: int) -> tuple[int, ...]:
+    """Return `count` moments that divide the data evenly, none of them on its edge and each off the round hour."""
+    first = min(int(series.open_time[0]) for series in history.series.values())
+    last = max(int(series.open_time[-1]) for series in history.series.values())
+    step = (last - first) // (count + 1)
+    return tuple(first + step * (place + 1) // MINUTE_MS * MINUTE_MS for place in range(count))
+
+
+def _cuts(whole: Outcome, history: History, cuts: int, chance: random.Random) -> list[int]:
+    minutes = np.unique(np.concatenate([series.open_time for series in history.series.values()]))[1:].tolist()
+    opens = set(minutes)
+    filled = sorted({fill.time_ms for fill in whole.fills} & opens)
+    at_fills = chance.sample(filled, min(len(filled), cuts // 2))
+    anywhere = chance.sample(minutes, min(len(minutes), cuts - len(at_fills)))
+    return sorted({*at_fills, *anywhere})
+
+
+def _before(history: History, cut_ms: int) -> History:
+    return _sliced(history, lambda times: slice(0, int(np.searchsorted(times, cut_ms))))
+
+
+def _from(history: History, start_ms: int) -> History:
+    return _sliced(history, lambda times: slice(int(np.searchsorted(times, start_ms)), times.size))
+
+
+def _sliced(history: History, rows: Callable[[Integers], slice]) -> History:
+    kept = {symbol: _part(series, rows(series.open_time)) for symbol, series in history.series.items()}
+    return replace(history, series={symbol: series for symbol, series in kept.items() if series.open_time.size})
+
+
+def _part(series: Series, rows: slice) -> Series:
+    return replace(
+        series,
+        open_time=series.open_time[rows],
+        open=series.open[rows],
+        high=series.high[rows],
+        low=series.low[rows],
+        close=series.close[rows],
+        volume=series.volume[rows],
+    )
+
+
+def _with_open(past: History, history: History, cut_ms: int) -> History:
+    """Append to each symbol its next candle, which has only its open."""
+    opened = {}
+    for symbol, series in history.series.items():
+        row = int(np.searchsorted(series.open_time, cut_ms))
+        if row < series.open_time.size:
+            opened[symbol] = _opened(past.series.get(symbol, _part(series, slice(0, 0))), series, row)
+    known = past.series | opened
+    return replace(past, series={symbol: known[symbol] for symbol in history.series if symbol in known})
+
+
+def _opened(past: Series, series: Series, row: int) -> Series:
+    opened = series.open[row]
+    return replace(
+        past,
+        open_time=np.append(past.open_time, series.open_time[row]),
+        open=np.append(past.open, opened),
+        high=np.append(past.high, opened),
+        low=np.append(past.low, opened),
+        close=np.append(past.close, opened),
+        volume=np.append(past.volume, 0.0),
+    )
+
+
+def _flag_leak(
+    past: History, flags: Mapping[str, Flags], known: Mapping[str, NDArray[np.uint8]], cut_ms: int
+) -> Leak | None:
+    for symbol, compute in flags.items():
+        if symbol not in past.series:
+            continue
+        series = past.series[symbol]
+        now, then = compute(series), known[symbol][: series.open_time.size]
+        differing = np.flatnonzero(now != then)
+        if differing.size:
+            row = int(differing[0])
+            at_ms = int(series.open_time[row])
+            text = f"the flags are {then[row]} with the future and {now[row]} without it"
+            return Leak(cut_ms, symbol, at_ms, text)
+    return None
+
+
+def _fill_leak(cut: Outcome, whole: Outcome, cut_ms: int) -> Leak | None:
+    """Compare the fills up to the open of the cut, and the trades ended before it."""
+    fills = _first_difference(_deals(whole.fills, cut_ms), _deals(cut.fills, cut_ms))
+    if fills is not None:
+        at_ms, symbol = min(deal[:2] for deal in fills if deal)
+        known, now = map(_told, fills)
+        return Leak(cut_ms, symbol, at_ms, f"{known} with the future, {now} without it")
+    trades = _first_difference(_ended(whole.trades, cut_ms), _ended(cut.trades, cut_ms))
+    if trades is None:
+        return None
+    trade = next(filter(None, trades))
+    known, now = ("no trade" if each is None else f"pnl {each.pnl} by {each.exit_reason}" for each in trades)
+    return Leak(cut_ms, trade.symbol, trade.entry_time, f"{known} with the future, {now} without it")
+
+
+def _first_difference[T](known: Sequence[T], now: Sequence[T]) -> tuple[T | None, T | None] | None:
+    return next((pair for pair in zip_longest(known, now) if pair[0] != pair[1]), None)
+
+
+def _deals(fills: Sequence[Fill], until_ms: int) -> list[Deal]:
+    return sorted(
+        (fill.time_ms, fill.symbol, fill.side.value, fill.price, fill.quantity)
+        for fill in fills
+        if fill.time_ms <= until_ms
+    )
+
+
+def _ended(trades: Sequence[Trade], until_ms: int) -> list[Trade]:
+    ended = (trade for trade in trades if trade.exit_time < until_ms)
+    return sorted(ended, key=lambda trade: (trade.exit_time, trade.symbol))
+
+
+def _told(deal: Deal | None) -> str:
+    return "no fill" if deal is None else f"{deal[2]} {deal[4]} at {deal[3]}"
+
+
+def _settling(later: Outcome, whole: Outcome, start_ms: int) -> Settling:
+    ours, theirs = _entered(later, start_ms), _entered(whole, start_ms)
+    every = sorted(ours.keys() | theirs.keys())
+    same = [ours.get(key) == theirs.get(key) for key in every]
+    last = max((place for place, agrees in enumerate(same) if not agrees), default=-1)
+    if last == -1:
+        agrees_from_ms: int | None = start_ms
+    else:
+        agrees_from_ms = every[last + 1][0] if last + 1 < len(every) else None
+    return Settling(start_ms, len(every), same.count(False), agrees_from_ms)
+
+
+def _entered(outcome: Outcome, start_ms: int) -> dict[tuple[int, str], Trade]:
+    return {(trade.entry_time, trade.symbol): trade for trade in outcome.trades if trade.entry_time >= start_ms}

@@ -1,0 +1,174 @@
+"""Bias checks on toy backtests: honest ones, and ones that cheat in a known way."""
+
+import random
+
+import numpy as np
+import pytest
+
+from backtest.bias import lookahead, spread_starts, warm_up_sensitivity
+from support.backtest_outcomes import MINUTE, MONDAY, a_history, a_series, a_trade, an_outcome
+
+DICE = random.Random(11)
+WALK = [100 + round(sum(DICE.choice([-1, 1]) for _ in range(DICE.randint(1, 9))) / 10, 1) for _ in range(400)]
+HISTORY = a_history(a_series(WALK), a_series([price + 5 for price in WALK], "ETHUSDT"))
+
+
+def rises(closes, row):
+    """Say whether the candle closed above the one before."""
+    return row > 0 and closes[row] > closes[row - 1]
+
+
+def buys_at_the_open_after(signal):
+    """Make a backtest that holds for the two candles after a signal; a signal on the last candle does nothing."""
+
+    def run(history):
+        return an_outcome([trade for series in history.series.values() for trade in trades_of(series, signal)])
+
+    return run
+
+
+def trades_of(series, signal):
+    row = 0
+    while row + 3 < series.open_time.size:
+        if not signal(series.close, row):
+            row += 1
+            continue
+        entry, leave = series.open[row + 1] / 10, series.open[row + 3] / 10
+        times = int(series.open_time[row + 1]), int(series.open_time[row + 3])
+        yield a_trade(*times, str(entry), str(leave), symbol=series.symbol)
+        row += 3
+
+
+def flags_of(signal):
+    return lambda series: np.array([signal(series.close, row) for row in range(series.open_time.size)], dtype=np.uint8)
+
+
+def open_too(run):
+    """Let entries without an exit count, as an account that is still open does."""
+
+    def with_open(history):
+        longer = {
+            symbol: type(series)(
+                symbol,
+                series.tick,
+                series.step,
+                *(
+                    np.append(column, column[-1:] + (np.arange(1, 4) * step))
+                    for column, step in (
+                        (series.open_time, MINUTE),
+                        (series.open, 0),
+                        (series.high, 0),
+                        (series.low, 0),
+                        (series.close, 0),
+                        (series.volume, 0),
+                    )
+                ),
+            )
+            for symbol, series in history.series.items()
+        }
+        last_ms = max(int(series.open_time[-1]) for series in history.series.values())
+        outcome = run(a_history(*longer.values()))
+        fills = [fill for fill in outcome.fills if fill.time_ms <= last_ms]
+        return an_outcome([trade for trade in outcome.trades if trade.exit_time <= last_ms], fills=fills)
+
+    return with_open
+
+
+HONEST = open_too(buys_at_the_open_after(rises))
+
+
+def test_an_honest_backtest_has_no_leak():
+    assert lookahead(HONEST, HISTORY, 60, seed=3) == ()
+
+
+@pytest.mark.parametrize("candles", [1, 2, 30])
+def test_a_signal_that_reads_later_candles_is_found(candles):
+    def peeks(closes, row):
+        return rises(closes, min(row + candles, len(closes) - 1))
+
+    leaks = lookahead(open_too(buys_at_the_open_after(peeks)), HISTORY, 60, seed=3)
+    assert leaks
+    assert all(leak.at_ms <= leak.cut_ms for leak in leaks)
+    assert "with the future" in leaks[0].text
+
+
+def test_a_figure_normalised_over_the_whole_data_is_found():
+    def above_the_mean_of_everything(closes, row):
+        return closes[row] > closes.mean()
+
+    assert lookahead(open_too(buys_at_the_open_after(above_the_mean_of_everything)), HISTORY, 30, seed=3)
+
+
+def test_flags_show_a_leak_that_led_to_no_trade():
+    def peeks(closes, row):
+        return rises(closes, min(row + 1, len(closes) - 1))
+
+    leaks = lookahead(HONEST, HISTORY, 30, seed=3, flags={"BTCUSDT": flags_of(peeks)})
+    assert {leak.symbol for leak in leaks} == {"BTCUSDT"}
+    assert "flags" in leaks[0].text
+    assert lookahead(HONEST, HISTORY, 30, seed=3, flags={"BTCUSDT": flags_of(rises)}) == ()
+
+
+def test_a_pnl_that_the_future_changed_is_found():
+    def pays_by_the_length_of_the_data(history):
+        honest = HONEST(history)
+        fees = str(max(series.open_time.size for series in history.series.values()))
+        trades = [
+            a_trade(
+                trade.entry_time, trade.exit_time, trade.entry_price, trade.exit_price, symbol=trade.symbol, fees=fees
+            )
+            for trade in honest.trades
+        ]
+        return an_outcome(trades, fills=honest.fills)
+
+    leaks = lookahead(pays_by_the_length_of_the_data, HISTORY, 10, seed=3)
+    assert "pnl" in leaks[0].text
+
+
+def test_a_symbol_that_begins_after_the_cut_is_no_leak():
+    later = a_series(WALK[:100], "XRPUSDT", start=MONDAY + 300 * MINUTE)
+    assert lookahead(HONEST, a_history(a_series(WALK), later), 60, seed=3) == ()
+
+
+def test_the_same_seed_asks_at_the_same_moments():
+    def peeks(closes, row):
+        return rises(closes, min(row + 1, len(closes) - 1))
+
+    run = open_too(buys_at_the_open_after(peeks))
+    assert lookahead(run, HISTORY, 20, seed=8) == lookahead(run, HISTORY, 20, seed=8)
+    assert lookahead(run, HISTORY, 20, seed=8) != lookahead(run, HISTORY, 20, seed=9)
+
+
+def test_a_backtest_that_needs_no_warm_up_agrees_at_once():
+    def is_high(closes, row):
+        return closes[row] > 1_005
+
+    history = a_history(a_series([100, 100, 101, 100] * 50))
+    starts = [MONDAY + 100 * MINUTE]
+    (settled,) = warm_up_sensitivity(buys_at_the_open_after(is_high), history, starts)
+    assert (settled.trades, settled.differing, settled.agrees_from_ms) == (24, 0, starts[0])
+
+
+def test_a_backtest_that_remembers_its_beginning_never_agrees():
+    def above_its_first_close(closes, row):
+        return closes[row] > closes[0]
+
+    history = a_history(a_series([100, 90, 90, *([95] * 100)]))
+    (unsettled,) = warm_up_sensitivity(buys_at_the_open_after(above_its_first_close), history, [MONDAY + MINUTE])
+    assert unsettled.agrees_from_ms is None
+    assert unsettled.differing == unsettled.trades > 0
+
+
+def test_agreement_counts_from_the_entry_after_the_last_difference():
+    def run(history):
+        first = int(history.series["BTCUSDT"].open_time[0])
+        late = [a_trade(MONDAY + minute * MINUTE, MONDAY + (minute + 1) * MINUTE) for minute in (50, 60, 70)]
+        return an_outcome(late if first == MONDAY else late[1:])
+
+    (settled,) = warm_up_sensitivity(run, HISTORY, [MONDAY + 10 * MINUTE])
+    assert (settled.trades, settled.differing, settled.agrees_from_ms) == (3, 1, MONDAY + 60 * MINUTE)
+
+
+def test_starts_divide_the_data_evenly():
+    starts = spread_starts(HISTORY, 3)
+    assert starts == tuple(MONDAY + minute * MINUTE for minute in (99, 199, 299))
