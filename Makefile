@@ -8,7 +8,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.13 python3.11 /usr/bin/
 	$$each -c "import sys; sys.exit(sys.version_info < (3, 9))" >/dev/null 2>&1 && echo $$each && break; done)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
 
-.PHONY: setup demo test check fix lock docs clean demo-seeds kills bed-faults bench-live
+.PHONY: setup demo test check fix lock docs clean demo-seeds kills bed-faults bench-live bench-backtest
 
 setup: $(READY) ## .venv with everything that tests and dashboard need
 
@@ -61,6 +61,9 @@ bed-faults: setup ## mixes of faults, kills and restarts on the deterministic be
 
 bench-live: setup ## the live path against the official SDK's, as ratios
 	$(BIN)/python -m benchmarks.live
+
+bench-backtest: setup | $(filter .venv-uv/bin/uv,$(UV)) ## our backtest and four other engines' on the same candles, as ratios
+	UV=$(UV) $(BIN)/python -m benchmarks.backtest
 
 clean:
 	rm -rf $(VENV) .venv-uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
