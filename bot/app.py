@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import gc
+import importlib
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
@@ -21,10 +23,9 @@ from bot.domain.instrument import Instrument
 from bot.exchange.binance.exchange import BinanceExchange
 from bot.exchange.binance.public import BinanceMarket
 from bot.exchange.binance.settings import BinanceSettings
-from bot.exchange.simulated.paper import PaperAccount, PaperExchange
 from bot.loader import check_strategies, strategy_class
-from bot.ports import Exchange, Store
-from bot.runtime import logs
+from bot.ports import Exchange, MarketData, Store
+from bot.runtime import guard, logs
 from bot.runtime.clock import SystemClock
 from bot.runtime.lock import account_lock, home_lock
 from bot.runtime.service import MakeEngine, Parts, Service
@@ -50,6 +51,8 @@ def main(argv: list[str]) -> int:
     settings = _with_mode(load(folder), options.mode)
     key, key_secret = _credentials(settings)
     check_strategies(settings.core_plan(_code_version()))
+    if settings.mode != "paper":
+        guard.refuse_simulation(sys.modules, settings.mode)
     binance = _binance_settings(settings, key, key_secret)
     os.umask(0o077)
     for name in ("status", "logs"):
@@ -203,18 +206,22 @@ def _binance_settings(settings: Settings, key: SecretStr, key_secret: SecretStr)
 def _make_exchange(settings: Settings, binance: BinanceSettings, clock: SystemClock, store: Store) -> Exchange:
     if settings.mode == "paper":
         market = BinanceMarket(binance, clock, PicowsTransport(), ThreadExecutor())
-        return PaperExchange(market, _paper_account(settings), store.books())
+        return _paper_exchange(settings, market, store)
     return BinanceExchange(binance, clock, PicowsTransport(), ThreadExecutor())
 
 
-def _paper_account(settings: Settings) -> PaperAccount:
-    return PaperAccount(
+def _paper_exchange(settings: Settings, market: MarketData, store: Store) -> Exchange:
+    """Load paper trading by name, for its mode alone: it brings the simulated exchange into the process."""
+    paper = importlib.import_module("bot.exchange.simulated.paper")
+    account = paper.PaperAccount(
         balance=settings.paper.balance,
         maker_rate=settings.costs.maker_rate,
         taker_rate=settings.costs.taker_rate,
         leverage=settings.account.leverage,
         margin_type=settings.account.margin_type,
     )
+    exchange: Exchange = paper.PaperExchange(market, account, store.books())
+    return exchange
 
 
 def engine_maker(plan: CorePlan) -> MakeEngine:

@@ -2,6 +2,7 @@
 
 ActError
 |- ConfigurationError   a person must fix settings, credentials or data: exit 78
+|  `- SimulationLoaded  code of the simulation is in a process that is to trade on an exchange
 |- RetryLater           a passing fault: try again after `retry_after_seconds`
 |- GiveUp               this order or request cannot succeed: refuse it and go on
 |- StopTrading          state cannot be proven right: halt, keep positions protected
@@ -15,6 +16,10 @@ class ActError(Exception):
 
 class ConfigurationError(ActError):
     """Settings, credentials or data that a person must fix."""
+
+
+class SimulationLoaded(ConfigurationError):  # noqa: N818 - says what happened
+    """The simulator or the backtest is in the process of a bot that trades on an exchange."""
 
 
 class RetryLater(ActError):  # noqa: N818 - named for what to do, like its siblings
