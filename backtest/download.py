@@ -26,6 +26,7 @@ REST_URL = "https://fapi.binance.com"
 _ATTEMPTS = 6
 _LONGEST_WAIT_SECONDS = 300.0
 _GRACE_MS = 10_000
+_LATE_MS = 3_600_000
 _ARCHIVE_FOLDERS = {CANDLES: "klines", MARK: "markPriceKlines", FUNDING: "fundingRate"}
 _REST_PATHS = {CANDLES: "/fapi/v1/klines", MARK: "/fapi/v1/markPriceKlines", FUNDING: "/fapi/v1/fundingRate"}
 _REST_ROWS = {CANDLES: 1500, MARK: 1500, FUNDING: 1000}
@@ -184,7 +185,7 @@ def _pieces(shelf: Shelf, month: str, missing: Sequence[Window], web: Web, now_m
                 break
             yield found
             at_ms = day[1]
-        yield from _by_rest(shelf, (at_ms, window[1]), web)
+        yield from _by_rest(shelf, (at_ms, window[1]), web, now_ms)
 
 
 def _archived(shelf: Shelf, period: str, name: str, bounds: Window, web: Web) -> Piece | None:
@@ -203,16 +204,17 @@ def _archived(shelf: Shelf, period: str, name: str, bounds: Window, web: Web) ->
     return Piece(part, bounds)
 
 
-def _by_rest(shelf: Shelf, window: Window, web: Web) -> Iterator[Piece]:
+def _by_rest(shelf: Shelf, window: Window, web: Web, now_ms: int) -> Iterator[Piece]:
     at_ms = window[0]
     while at_ms < window[1]:
         rows = web.rows(shelf.kind, shelf.symbol, shelf.interval_ms, (at_ms, window[1]))
         part = _part(shelf, rows)
         if part and (part.times[0] < at_ms or part.times[-1] >= window[1]):
             raise DataError(f"{part.path}: {shelf.symbol} has rows that were not asked for, after {iso(at_ms)}")
-        full = part is not None and len(rows) == _REST_ROWS[shelf.kind]
-        end_ms = int(part.times[-1]) + (shelf.interval_ms or MINUTE_MS) if part and full else window[1]
-        yield Piece(part, (at_ms, end_ms))
+        last_ms = int(part.times[-1]) + (shelf.interval_ms or MINUTE_MS) if part else at_ms
+        end_ms = last_ms if len(rows) == _REST_ROWS[shelf.kind] else window[1]
+        # what is not there within the last hour may only be late
+        yield Piece(part, (at_ms, min(end_ms, max(last_ms, now_ms - _LATE_MS))))
         at_ms = end_ms
 
 
@@ -228,11 +230,11 @@ def _part(shelf: Shelf, rows: Sequence[Any]) -> Part | None:
         columns = list(zip(*values, strict=True))
         times = np.array(columns[0], dtype=np.int64)
         found = [np.array([float(text) for text in column]) for column in columns[1:]]
+        named = dict(zip(shelf.kind.value_names, found, strict=True))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise DataError(f"{path}: {shelf.symbol} has a row that is none ({error}): try again") from error
     if not all(np.isfinite(column).all() for column in found):
         raise DataError(f"{path}: {shelf.symbol} has a row with a value that is no number: try again")
-    named = dict(zip(shelf.kind.value_names, found, strict=True))
     check_times(path, shelf.symbol, times, shelf.kind.time_name, whole_minutes=shelf.kind is not FUNDING)
     part = Part(path, shelf.symbol, times // MINUTE_MS * MINUTE_MS, named)
     if shelf.kind is not FUNDING:
