@@ -11,7 +11,7 @@ from bot.domain.instrument import Instrument
 from bot.domain.records import PositionRow
 from bot.trading import audit, fills, ledger, orders, stops
 from bot.trading.limits import CorePlan
-from bot.trading.positions import Track, follow_all
+from bot.trading.positions import Track, divide, follow_all
 from bot.trading.risk import Risk
 from bot.trading.state import State, SymbolState, caps_by_symbol
 from bot.trading.strategy import Strategy
@@ -88,8 +88,8 @@ def _take_position(state: State, symbol: SymbolState, row: PositionRow, booked: 
     symbol.stop_id = row.stop_client_algo_id
     symbol.stop_basis = row.entry_price
     symbol.base, symbol.fills = _base_of(row, booked, state.margin_asset)
-    steps = follow_all(symbol.base, symbol.fills, state.margin_asset)
-    symbol.track = steps[-1].track if steps else symbol.base
+    symbol.tracks = [step.track for step in follow_all(symbol.base, symbol.fills, state.margin_asset)]
+    symbol.track = symbol.tracks[-1] if symbol.tracks else symbol.base
     symbol.entry_decisions = {symbol.track.entry_order_id: row.entry_decision_id}
 
 
@@ -114,6 +114,7 @@ def _track_of(row: PositionRow, last_trade_id: int) -> Track:
         track,
         quantity=row.quantity,
         cost=row.cost,
+        entry_price=divide(row.cost, abs(row.quantity)),
         opened_ms=row.opened_ms,
         entered=abs(row.quantity),
         entered_value=row.cost,

@@ -34,8 +34,6 @@ def advance(state: State, symbol: SymbolState) -> None:
 
 def next_ms(state: State, symbol: SymbolState) -> int | None:
     """Return the next market time at which an attempt of the symbol has to be cancelled or followed."""
-    if not symbol.orders and not symbol.retry_ms:
-        return None
     times = [row.expires_ms for row in symbol.orders.values() if row.expires_ms and row.state in _RESTS]
     times += symbol.retry_ms.values()
     return min((each for each in times if each > state.now_ms), default=None)

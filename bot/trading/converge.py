@@ -7,7 +7,6 @@ from bot.trading import attempts, entries, equity, orders, people, stops
 from bot.trading.state import State, SymbolState, is_open
 
 _UNCOMMITTED_GATE: Final = "database"
-_NEVER: Final = (None, None, None)
 
 
 def converge(state: State) -> None:
@@ -30,12 +29,12 @@ def deadline_ms(state: State) -> int | None:
 
 
 def _look_after(state: State, symbol: SymbolState) -> None:
-    if _wants_entry(symbol) and _entries_stopped(state, symbol.symbol):
-        entries.withdraw(state, symbol)
-    if symbol.intents:
+    if symbol.orders:
+        if _wants_entry(symbol) and _entries_stopped(state, symbol.symbol):
+            entries.withdraw(state, symbol)
         attempts.advance(state, symbol)
-    stops.child_ended(symbol)
-    stops.protect(state, symbol)
+    if symbol.track.quantity or symbol.algos or symbol.intents:
+        stops.protect(state, symbol)
     if symbol.orders:
         orders.cancel_unwanted(state, symbol)
         orders.chase_missing_fills(state, symbol)
@@ -65,7 +64,7 @@ def _touch_due(state: State) -> None:
 
 
 def _next_ms(state: State, symbol: SymbolState) -> int | None:
-    times = (attempts.next_ms(state, symbol), symbol.fills_due_ms or None, stops.next_ms(state, symbol))
-    if times == _NEVER:
+    if not (symbol.orders or symbol.retry_ms or symbol.fills_due_ms or symbol.stop_after_ms):
         return None
+    times = (attempts.next_ms(state, symbol), symbol.fills_due_ms or None, stops.next_ms(state, symbol))
     return min((each for each in times if each is not None and each > state.now_ms), default=None)

@@ -114,7 +114,7 @@ class Engine:
         return show.watch(self._state)
 
     def watch_symbol(self, symbol: str) -> SymbolWatch:
-        """Return the part of `watch` that concerns one traded symbol."""
+        """Return the part of `watch` that concerns one traded symbol, but for the levels: the exchange knows them."""
         return show.symbol_watch(self._state.by_symbol[symbol])
 
     def equity_level(self) -> Decimal | None:

@@ -117,7 +117,7 @@ def _follow(state: State, symbol: SymbolState, fill: Fill) -> None:
         _take_step(state, symbol, fill, follow(symbol.track, fill, state.margin_asset))
     else:
         _insert(state, symbol, fill)
-    _forget_old_fills(state, symbol)
+    _forget_old_fills(symbol)
 
 
 def _insert(state: State, symbol: SymbolState, fill: Fill) -> None:
@@ -129,8 +129,9 @@ def _insert(state: State, symbol: SymbolState, fill: Fill) -> None:
     else:
         insort(symbol.fills, fill, key=lambda each: each.trade_id)
     steps = _replay(state, symbol)
+    symbol.tracks = [step.track for step in steps]
     symbol.unverified = any(step.expected != each.realized_pnl for each, step in zip(symbol.fills, steps, strict=True))
-    symbol.track = steps[-1].track if steps else symbol.base
+    symbol.track = symbol.tracks[-1] if steps else symbol.base
     symbol.last_reduced_ms = max(symbol.last_reduced_ms, fill.time_ms)
     for step in steps:
         if step.closed is not None and step.track.last_trade_id >= fill.trade_id:
@@ -139,6 +140,7 @@ def _insert(state: State, symbol: SymbolState, fill: Fill) -> None:
 
 def _take_step(state: State, symbol: SymbolState, fill: Fill, step: Followed) -> None:
     symbol.track = step.track
+    symbol.tracks.append(step.track)
     if step.expected != fill.realized_pnl:
         symbol.unverified = True
         state.ask_reconcile("ledger_difference")
@@ -234,11 +236,11 @@ def _replay(state: State, symbol: SymbolState) -> list[Followed]:
     return follow_all(symbol.base, symbol.fills, state.margin_asset)
 
 
-def _forget_old_fills(state: State, symbol: SymbolState) -> None:
+def _forget_old_fills(symbol: SymbolState) -> None:
     if len(symbol.fills) <= _KEPT_FILLS or symbol.unverified:
         return
-    steps = _replay(state, symbol)
-    flat = next((at for at in range(len(steps) // 2, len(steps)) if not steps[at].track.quantity), None)
+    tracks = symbol.tracks
+    flat = next((at for at in range(len(tracks) // 2, len(tracks)) if not tracks[at].quantity), None)
     if flat is not None:
-        symbol.base = steps[flat].track
-        del symbol.fills[: flat + 1]
+        symbol.base = tracks[flat]
+        del symbol.fills[: flat + 1], tracks[: flat + 1]

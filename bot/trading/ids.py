@@ -1,7 +1,7 @@
 """Ids derived from their cause, never by chance: the same cause gives the same id, in this life and the next."""
 
 import re
-from hashlib import sha256
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from bot.domain.order import Purpose
@@ -20,8 +20,7 @@ class ClientId(NamedTuple):
 
 def intent_id(purpose: Purpose, *cause: object) -> str:
     """Return the id of the intent with this cause: its role letter and 20 hex digits."""
-    digest = sha256("|".join(map(str, cause)).encode()).hexdigest()
-    return purpose + digest[:20]
+    return purpose + blake2b("|".join(map(str, cause)).encode(), digest_size=10).hexdigest()
 
 
 def client_id(instance: str, intent: str, attempt: int) -> str:

@@ -95,12 +95,11 @@ def update(state: State, report: OrderReport, fill: Fill | None) -> None:
     before = _find(symbol, report)
     row = _adopt(state, symbol, report) if before is None else before
     booked_before = report.order_id in symbol.executed
-    if row is not None:
-        _apply(state, symbol, row, report)
+    after = None if row is None else _apply(state, symbol, row, report)
     if fill is not None:
         fills.book(state, fill)
-    if row is not None:
-        _after_report(state, symbol, row, report, booked_before=booked_before)
+    if row is not None and after is not None:
+        _after_report(state, symbol, row, after, booked_before=booked_before)
 
 
 def take_fill(state: State, fill: Fill) -> None:
@@ -209,9 +208,9 @@ def refresh(state: State, symbol: SymbolState) -> None:
 
 def put_aside(symbol: SymbolState) -> None:
     """Put aside the orders that are proven ended and belong to no intent in memory; forget the oldest of them."""
-    for key, row in list(symbol.orders.items()):
-        if row.intent_id not in symbol.intents and symbol.settled(row):
-            symbol.ended[key] = symbol.orders.pop(key)
+    over = [key for key, row in symbol.orders.items() if row.intent_id not in symbol.intents and symbol.settled(row)]
+    for key in over:
+        symbol.ended[key] = symbol.orders.pop(key)
     while len(symbol.ended) > _KEPT_ORDERS:
         key = next(iter(symbol.ended))
         row = symbol.ended.pop(key)
@@ -300,19 +299,19 @@ def _tell_foreign(state: State, symbol: SymbolState, report: OrderReport) -> Non
     audit.alert(state, audit.WARNING, "external_order", report.symbol, report.order_id, title, what)
 
 
-def _apply(state: State, symbol: SymbolState, row: OrderRow, report: OrderReport) -> None:
+def _apply(state: State, symbol: SymbolState, row: OrderRow, report: OrderReport) -> OrderRow:
     merged = merge_reports(row.report, report)
     if merged is None:
-        return
+        return row
     after = next_state(row.state, WIRE_STEPS.get(report.status))
-    if after is not row.state or merged != row.report or _find(symbol, report) is None:
-        _keep(state, symbol, replace(row, state=after, report=merged, updated_ms=state.now_ms))
+    if after is row.state and merged == row.report and _find(symbol, report) is not None:
+        return row
+    moved = replace(row, state=after, report=merged, updated_ms=state.now_ms)
+    _keep(state, symbol, moved)
+    return moved
 
 
-def _after_report(
-    state: State, symbol: SymbolState, before: OrderRow, report: OrderReport, *, booked_before: bool
-) -> None:
-    row = _find(symbol, report) or before
+def _after_report(state: State, symbol: SymbolState, before: OrderRow, row: OrderRow, *, booked_before: bool) -> None:
     if booked_before and (not before.report.order_id or before.state is OrderState.SENT):
         fills.attribute(state, symbol, row)
     if before.state is OrderState.UNKNOWN and symbol.booked(row) < row.report.executed_quantity:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from bot.domain.fill import Fill
 from bot.domain.money import EIGHT_PLACES, ZERO
+from bot.domain.order import Side
 
 _WIDE = Context(prec=60)
 
@@ -16,7 +17,8 @@ class Track(Struct, frozen=True, gc=False):
     """Where a symbol stands after a fill. `quantity` is signed; the rest counts since it was last flat.
 
     `trip` numbers the round trips of the symbol; `realized` is the wire's, `commission` only what was paid in
-    `margin_asset`. `exit_order_id` is the order of the latest reducing fill.
+    `margin_asset`. `entry_price` is cost / |quantity| to 8 decimals (ledger rule R3), 0 when flat. `exit_order_id` is
+    the order of the latest reducing fill.
     """
 
     trip: int = 0
@@ -32,20 +34,17 @@ class Track(Struct, frozen=True, gc=False):
     exit_order_id: int = 0
     last_trade_id: int = 0
     last_ms: int = 0
+    entry_price: Decimal = ZERO
 
     @property
     def side(self) -> int:
         """Return +1 long, -1 short, 0 flat."""
         return (self.quantity > 0) - (self.quantity < 0)
 
-    @property
-    def entry_price(self) -> Decimal:
-        """Return cost / |quantity| to 8 decimals (ledger rule R3), 0 when flat."""
-        return divide(self.cost, abs(self.quantity)) if self.quantity else ZERO
-
     def unrealized(self, price: Decimal) -> Decimal:
         """Return what closing everything at `price` would realize, before fees."""
-        return self.side * (abs(self.quantity) * price - self.cost)
+        worth = self.quantity * price
+        return worth - self.cost if self.quantity > 0 else worth + self.cost
 
 
 class Trip(Struct, frozen=True, gc=False):
@@ -83,11 +82,10 @@ def divide(amount: Decimal, by: Decimal) -> Decimal:
 def follow(track: Track, fill: Fill, margin_asset: str) -> Followed:
     """Apply one fill: an increase, a reduction, or a flip, which is a full close and then an open."""
     paid = fill.commission if fill.commission_asset == margin_asset else ZERO
-    if track.side != -fill.side.sign:
-        return Followed(
-            _increase(track, fill, fill.quantity, paid), ZERO, not track.quantity, reduced=False, closed=None
-        )
-    reducing = min(fill.quantity, abs(track.quantity))
+    held = track.quantity
+    if not held or (held > 0) is (fill.side is Side.BUY):
+        return Followed(_increase(track, fill, fill.quantity, paid), ZERO, not held, reduced=False, closed=None)
+    reducing = min(fill.quantity, abs(held))
     shared = paid if reducing == fill.quantity else divide(paid * reducing, fill.quantity)
     reduced, expected = _reduce(track, fill, reducing, shared)
     if reduced.quantity:
@@ -111,18 +109,32 @@ def follow_all(track: Track, fills: Iterable[Fill], margin_asset: str) -> list[F
 
 def _increase(track: Track, fill: Fill, quantity: Decimal, commission: Decimal) -> Track:
     value = _WIDE.multiply(fill.price, quantity)
-    opening = not track.quantity
+    signed = quantity if fill.side is Side.BUY else -quantity
+    last_trade_id = max(track.last_trade_id, fill.trade_id)
+    if not track.quantity:
+        return Track(
+            trip=track.trip + 1,
+            quantity=signed,
+            cost=value,
+            opened_ms=fill.time_ms,
+            entered=quantity,
+            entered_value=value,
+            commission=commission,
+            entry_order_id=fill.order_id,
+            last_trade_id=last_trade_id,
+            last_ms=fill.time_ms,
+            entry_price=divide(value, quantity),
+        )
+    held, cost = track.quantity + signed, track.cost + value
     return replace(
         track,
-        trip=track.trip + 1 if opening else track.trip,
-        quantity=track.quantity + fill.side.sign * quantity,
-        cost=track.cost + value,
-        opened_ms=fill.time_ms if opening else track.opened_ms,
+        quantity=held,
+        cost=cost,
+        entry_price=divide(cost, abs(held)),
         entered=track.entered + quantity,
         entered_value=track.entered_value + value,
         commission=track.commission + commission,
-        entry_order_id=fill.order_id if opening else track.entry_order_id,
-        last_trade_id=max(track.last_trade_id, fill.trade_id),
+        last_trade_id=last_trade_id,
         last_ms=fill.time_ms,
     )
 
@@ -131,11 +143,15 @@ def _reduce(track: Track, fill: Fill, quantity: Decimal, commission: Decimal) ->
     held = abs(track.quantity)
     released = track.cost if quantity == held else divide(_WIDE.multiply(track.cost, quantity), held)
     value = _WIDE.multiply(fill.price, quantity)
-    expected = (track.side * (value - released)).quantize(EIGHT_PLACES, rounding=ROUND_HALF_UP, context=_WIDE)
+    is_long = track.quantity > 0
+    gain = value - released if is_long else released - value
+    expected = gain.quantize(EIGHT_PLACES, rounding=ROUND_HALF_UP, context=_WIDE)
+    left, cost = held - quantity, track.cost - released
     reduced = replace(
         track,
-        quantity=track.quantity - track.side * quantity,
-        cost=track.cost - released,
+        quantity=left if is_long else -left,
+        cost=cost,
+        entry_price=divide(cost, left) if left else ZERO,
         exited_value=track.exited_value + value,
         realized=track.realized + fill.realized_pnl,
         commission=track.commission + commission,

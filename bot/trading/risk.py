@@ -311,6 +311,7 @@ class Risk:
         self._waking = self._that_override("wake")
         self._counting_entries = self._that_override("entry_taken")
         self._counting_trips = self._that_override("trip_ended")
+        self._halting = self._that_override("halted")
         for row in kept:
             if row.rule in self._rules:
                 self._rules[row.rule].restore(row)
@@ -336,7 +337,10 @@ class Risk:
 
         A RiskEvent among the rows is news for people; kind `halt` means that entries stop now.
         """
-        return [row for rule in self._judging for row in rule.judge(standing)]
+        rows: list[Row] = []
+        for rule in self._judging:
+            rows += rule.judge(standing)
+        return rows
 
     def entry_taken(self, symbol: str, at_ms: int) -> list[Row]:
         """Tell the rules that an entry was decided, in the same `handle()` that writes its intent."""
@@ -357,7 +361,12 @@ class Risk:
 
     def halts(self, now_ms: int) -> dict[str, str]:
         """Return the rules that halt all entries now: reason -> detail."""
-        return {reason: detail for reason, rule in self._rules.items() if (detail := rule.halted(now_ms))}
+        halts: dict[str, str] = {}
+        for rule in self._halting:
+            detail = rule.halted(now_ms)
+            if detail:
+                halts[rule.reason] = detail
+        return halts
 
     def usage(self, standing: Standing) -> dict[str, Usage]:
         """Return how much of each limit is in use."""

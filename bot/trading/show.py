@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import OrderState
 from bot.domain.records import OrderRow
@@ -33,7 +35,10 @@ _FLAG_WORDS = {
 
 def watch(state: State) -> Watch:
     """Return what could matter next."""
-    symbols = {name: symbol_watch(state.by_symbol[name]) for name in state.traded}
+    symbols = {
+        name: replace(symbol_watch(state.by_symbol[name]), levels=_levels(state.by_symbol[name]))
+        for name in state.traded
+    }
     return Watch(converge.deadline_ms(state), symbols, state.risk.wake(state).equity_at_or_below)
 
 
@@ -62,12 +67,15 @@ def view(state: State) -> View:
 
 
 def symbol_watch(symbol: SymbolState) -> SymbolWatch:
-    """Return what could matter next on one symbol."""
+    """Return what could matter next on one symbol, its price levels left out."""
     flags = exits.exit_flag(symbol) or (ENTER_LONG | ENTER_SHORT)
-    levels = [row.report.trigger_price for row in symbol.live_algos() if row.report.trigger_price]
-    if symbol.orders:
-        levels += [row.report.price for row in _live(symbol) if row.report.price]
-    return SymbolWatch(flags, tuple(levels), _is_idle(symbol), symbol.entry_retry_ms)
+    return SymbolWatch(flags, (), _is_idle(symbol), symbol.entry_retry_ms)
+
+
+def _levels(symbol: SymbolState) -> tuple[Decimal, ...]:
+    resting = [row.report.price for row in _live(symbol) if row.report.price]
+    triggers = [row.report.trigger_price for row in symbol.live_algos() if row.report.trigger_price]
+    return (*resting, *triggers)
 
 
 def stakes(state: State) -> tuple[Decimal, list[Stake]]:

@@ -41,7 +41,8 @@ class Halt(Struct, frozen=True, gc=False):
 class SymbolState:
     """One symbol: its market, its orders, its position. Foreign symbols have no strategy.
 
-    `fills` are kept from `base` on, in trade id order, so that a late one can be put in its place. `orders` are those
+    `fills` are kept from `base` on, in trade id order, so that a late one can be put in its place; `tracks` is where
+    the symbol stood after each. `orders` are those
     that may still matter, `ended` the latest of the others; ours are keyed by client order id, others by `#order_id`.
     `algos` and `ended_algos` likewise. `stop_id` is the stop that is meant to protect the position.
     """
@@ -59,6 +60,7 @@ class SymbolState:
     base: Track = field(default_factory=Track)
     track: Track = field(default_factory=Track)
     fills: list[Fill] = field(default_factory=list)
+    tracks: list[Track] = field(default_factory=list)
     trade_ids: dict[int, None] = field(default_factory=dict)
     forgotten_trade_id: int = 0
     executed: dict[int, Decimal] = field(default_factory=dict)
@@ -266,16 +268,17 @@ class State:
     @property
     def unrealized(self) -> Decimal:
         """Return unrealized profit at the last closes."""
-        profit = ZERO
-        for symbol in self.by_symbol.values():
-            if symbol.track.quantity:
-                profit += symbol.track.unrealized(symbol.mark)
-        return profit
+        return self.equity - self.wallet
 
     @property
     def equity(self) -> Decimal:
         """Return wallet + unrealized profit at the last closes."""
-        return self.wallet + self.unrealized
+        equity = self.wallet
+        for symbol in self.by_symbol.values():
+            track = symbol.track
+            if track.quantity:
+                equity += track.unrealized(symbol.last_close or track.entry_price)
+        return equity
 
     @property
     def conditional_orders(self) -> int:

@@ -36,7 +36,9 @@ _GONE: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.R
 
 def protect(state: State, symbol: SymbolState) -> None:
     """Make the stops fit the position: place, move or cancel them. Called after everything that touches the symbol."""
-    if symbol.algos or symbol.intents:
+    if symbol.stop_after_ms:
+        _release_child(symbol)
+    if not _is_settled(symbol):
         _forget_ended(state, symbol)
     if not symbol.track.quantity:
         for row in symbol.live_algos():
@@ -128,9 +130,17 @@ def cancel_failed(state: State, symbol_name: str, client_algo_id: str) -> None:
     look_up(state, symbol, row)
 
 
-def child_ended(symbol: SymbolState) -> None:
+def _is_settled(symbol: SymbolState) -> bool:
+    """Say whether the position has its stop and no other, so that no stop can be over."""
+    if not symbol.track.quantity or len(symbol.algos) != 1:
+        return False
+    current = symbol.algos.get(symbol.stop_id)
+    return current is not None and current.state is OrderState.RESTING
+
+
+def _release_child(symbol: SymbolState) -> None:
     """Protect again at once what the order of a triggered stop has left."""
-    if symbol.stop_after_ms and symbol.child_ended(symbol.stop_id):
+    if symbol.child_ended(symbol.stop_id):
         symbol.stop_after_ms = 0
 
 
@@ -148,7 +158,7 @@ def _place_missing(state: State, symbol: SymbolState) -> None:
     if intent is None:
         _place_new(state, symbol)
     elif intent.attempt < state.plan.execution.attempts:
-        _place(state, symbol, intent)
+        _place(state, symbol, intent, _wanted_price(symbol))
     else:
         _give_up(state, symbol, intent)
 
@@ -187,11 +197,10 @@ def _place_new(state: State, symbol: SymbolState) -> None:
         created_ms=state.now_ms,
         updated_ms=state.now_ms,
     )
-    _place(state, symbol, intent)
+    _place(state, symbol, intent, price)
 
 
-def _place(state: State, symbol: SymbolState, intent: Intent) -> None:
-    price = _wanted_price(symbol)
+def _place(state: State, symbol: SymbolState, intent: Intent, price: Decimal) -> None:
     attempt = intent.attempt + 1
     client_algo_id = ids.client_id(state.instance, intent.intent_id, attempt)
     sent = replace(intent, attempt=attempt, client_order_id=client_algo_id, stop_price=price, updated_ms=state.now_ms)
@@ -314,19 +323,25 @@ def _cancel(state: State, symbol: SymbolState, row: AlgoOrderRow) -> None:
 
 def _forget_ended(state: State, symbol: SymbolState) -> None:
     for intent in list(symbol.intents.values()):
-        if intent.purpose is Purpose.STOP:
-            if is_open(intent) and _stop_over(symbol, intent):
-                orders.close_intent(state, symbol, intent, "done")
-            if not is_open(symbol.intents[intent.intent_id]):
-                del symbol.intents[intent.intent_id]
+        if intent.purpose is not Purpose.STOP:
+            continue
+        if intent.state == "open":
+            if not _stop_over(symbol, intent):
+                continue
+            orders.close_intent(state, symbol, intent, "done")
+        del symbol.intents[intent.intent_id]
     put_aside(symbol)
 
 
 def put_aside(symbol: SymbolState) -> None:
     """Put aside the stops that are over and protect nothing any more; forget the oldest of them."""
-    for key, row in list(symbol.algos.items()):
-        if row.state in FINAL_STATES and (key != symbol.stop_id or not symbol.track.quantity):
-            symbol.ended_algos[key] = symbol.algos.pop(key)
+    over = [
+        key
+        for key, row in symbol.algos.items()
+        if row.state in FINAL_STATES and (key != symbol.stop_id or not symbol.track.quantity)
+    ]
+    for key in over:
+        symbol.ended_algos[key] = symbol.algos.pop(key)
     while len(symbol.ended_algos) > _KEPT_ALGOS:
         key = next(iter(symbol.ended_algos))
         del symbol.ended_algos[key]
