@@ -20,8 +20,8 @@ from support.backtest_data import (
     an_instrument,
     backtest,
     filters_of,
+    needs_recorded,
     read_columns,
-    skip_without_recorded_data,
     write_exchange_info,
     write_parquet,
 )
@@ -43,11 +43,6 @@ def _somewhere_without_settings(tmp_path, monkeypatch):
     with localcontext():
         yield
     DefaultContext.traps[FloatOperation] = before
-
-
-@pytest.fixture
-def _recorded_data():
-    skip_without_recorded_data()
 
 
 @cache
@@ -89,7 +84,7 @@ def settings_of(rules):
 # recorded candles
 
 
-@pytest.mark.usefixtures("_recorded_data")
+@needs_recorded
 @pytest.mark.parametrize("symbol", MAJORS)
 def test_recorded_symbol_alone_equals_the_second_witness(tmp_path, symbol):
     found = backtest(
@@ -100,7 +95,7 @@ def test_recorded_symbol_alone_equals_the_second_witness(tmp_path, symbol):
     assert_equal(found, trades, still_open)
 
 
-@pytest.mark.usefixtures("_recorded_data")
+@needs_recorded
 def test_recorded_symbols_on_one_account_equal_each_alone(tmp_path):
     symbols = [word for symbol in MAJORS for word in ("--symbol", symbol)]
     found = backtest(tmp_path / "out.json", "--data", YEAR_2025, *symbols, "--exchange-info", MAINNET, *AS_DESCRIBED)
@@ -109,7 +104,7 @@ def test_recorded_symbols_on_one_account_equal_each_alone(tmp_path):
     assert found["trades"] == sorted(found["trades"], key=lambda row: row["exit_time"])
 
 
-@pytest.mark.usefixtures("_recorded_data")
+@needs_recorded
 @pytest.mark.parametrize("symbol", ["FILUSDT", "NEARUSDT", "AVAXUSDT"])
 def test_months_of_the_public_archive_with_holes_between_equal_the_second_witness(tmp_path, symbol):
     path = RECORDED / "klines" / f"um_perp_1m_vision_{symbol}.parquet"
@@ -125,7 +120,7 @@ def test_months_of_the_public_archive_with_holes_between_equal_the_second_witnes
     assert not [time for time in entries for month in resumed if month < time <= month + 300 * MINUTE]
 
 
-@pytest.mark.usefixtures("_recorded_data")
+@needs_recorded
 def test_recorded_symbol_with_wild_funding_equals_the_second_witness_where_none_is_charged(tmp_path):
     found = backtest(
         tmp_path / "out.json", "--data", YEAR_2025, "--symbol", "LAYERUSDT", "--exchange-info", TESTNET, *AS_DESCRIBED
@@ -133,7 +128,7 @@ def test_recorded_symbol_with_wild_funding_equals_the_second_witness_where_none_
     assert_equal(found, *expected("LAYERUSDT", YEAR_2025, TESTNET))
 
 
-@pytest.mark.usefixtures("_recorded_data")
+@needs_recorded
 @pytest.mark.parametrize(
     ("rules", "stopped_at"), [(Rules(), []), (Rules(adx_max=60, stop_pct=Fraction(2)), ["2358.49"])]
 )
@@ -153,7 +148,7 @@ def test_flash_crash_ends_a_trade_where_the_second_witness_says(tmp_path, rules,
     assert [row["exit_price"] for row in found["trades"] if row["exit_time"] == CRASH] == stopped_at
 
 
-@pytest.mark.usefixtures("_recorded_data")
+@needs_recorded
 @pytest.mark.parametrize("symbol", MAJORS)
 def test_outage_at_the_start_of_a_session_leaves_it_without_a_vwap_until_somebody_trades(tmp_path, symbol):
     if symbol == "LINKUSDT":

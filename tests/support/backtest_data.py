@@ -4,8 +4,9 @@ import csv
 import gzip
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,16 @@ COLUMNS = ("open_time", *PRICES, "volume")
 MONDAY = 1_736_121_600_000  # 2025-01-06 00:00 UTC
 
 
-def skip_without_recorded_data() -> None:
-    """Skip the running test where no recorded data is; all skip on this line, so that pytest counts them in one."""
-    if not os.environ.get("ACT_TEST_DATA"):
-        pytest.skip("ACT_TEST_DATA names no folder of recorded data")
+def needs_recorded(test: Callable[..., None]) -> Callable[..., None]:
+    """Skip a test where no recorded data is. All skip on the same line, so that pytest counts them in one."""
+
+    @wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        if not os.environ.get("ACT_TEST_DATA"):
+            pytest.skip("ACT_TEST_DATA names no folder of recorded data")
+        test(*arguments, **named)
+
+    return run
 
 
 def a_candle(open_time: int = MONDAY, *, volume: object = 1, **prices: object) -> dict[str, object]:
