@@ -19,7 +19,7 @@ from bot.domain.books import Books
 from bot.domain.errors import ConfigurationError
 from bot.domain.instrument import Instrument
 from bot.domain.market import Candle
-from bot.domain.money import ZERO
+from bot.domain.money import ZERO, round_half_away
 from bot.domain.records import Row
 from bot.exchange.simulated.exchange import SimulatedExchange
 from bot.loader import strategy_class
@@ -190,7 +190,7 @@ def _still_open(engine: Engine, lanes: Sequence[Lane]) -> tuple[OpenPosition, ..
                 entry_time=view.opened_ms - view.opened_ms % lane.interval_ms,
                 entry_price=view.entry_price,
                 mark_price=mark,
-                unrealized=stake.quantity * mark - (stake.cost if is_long else -stake.cost),
+                unrealized=round_half_away(stake.quantity * mark - (stake.cost if is_long else -stake.cost)),
                 fees=view.commission,
                 funding=view.funding,
                 stop_price=view.stop_price,

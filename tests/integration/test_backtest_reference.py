@@ -209,7 +209,7 @@ def test_random_symbols_on_one_account_equal_each_alone(tmp_path):
     rules = Rules(warm_up=60, stop_pct=Fraction("0.5"))
     parts, all_trades, all_open = [], [], []
     for symbol, case in cases.items():
-        filters = replace(case.filters, min_notional=Fraction(5), max_quantity=Fraction(10**7))
+        filters = replace(case.filters, min_notional=Fraction(5), max_quantity=Fraction(10**9))
         write_parquet(tmp_path / "part.parquet", case.candles, filters, symbol)
         parts.append((pq.read_table(tmp_path / "part.parquet"), an_instrument(symbol, filters)))
         trades, still_open = reference_trades(symbol, case.candles, filters, rules)

@@ -97,9 +97,10 @@ def _cut(chance: random.Random, rows: list[Row], rules: Rules) -> list[Row]:
 
 
 def _filters(chance: random.Random, base: int, rules: Rules) -> Filters:
-    tick = chance.choice(GRIDS)
+    fine = chance.random() < 0.2  # price times quantity has nine decimals: profits are rounded, not only fees
+    tick = Fraction(1, 10**6) if fine else chance.choice(GRIDS)
     at_base = rules.notional / (base * tick)
-    step = Fraction(1000)
+    step = Fraction(1, 1000) if fine else Fraction(1000)
     while step * chance.choice((3, 40)) > at_base:
         step /= 10
     limits = chance.choice(("none", "none", "largest", "smallest", "notional"))
@@ -107,6 +108,6 @@ def _filters(chance: random.Random, base: int, rules: Rules) -> Filters:
         tick,
         step,
         min_quantity=step * max(1, at_base // step) if limits == "smallest" else step,
-        max_quantity=step * max(1, at_base // step) if limits == "largest" else Fraction(10**7),
+        max_quantity=step * max(1, at_base // step) if limits == "largest" else Fraction(10**9),
         min_notional=rules.notional if limits == "notional" else Fraction(5),
     )
