@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
+from math import prod
 
 from backtest.regimes import DIRECTIONS, VOLATILITIES, Regimes
 from backtest.report.run import ReportInput
@@ -16,6 +17,8 @@ from bot.domain.fill import Fill
 from bot.domain.money import ZERO
 from bot.trading.attribution import Attribution, attribute
 
+SEED = 1
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HOURS = tuple(f"{hour:02}:00" for hour in range(24))
 HOLD_EDGES_MS = tuple(minutes * 60_000 for minutes in (5, 15, 60, 240, 720, 1440))
@@ -147,6 +150,17 @@ def months(curve: EquityCurve) -> tuple[Month, ...]:
         found.append(Month(year, month, value - before, value / before - 1 if before > 0 else None))
         before = value
     return tuple(found)
+
+
+def change(found: Iterable[Month]) -> float:
+    """Return the change of equity over these months, USDT."""
+    return sum(month.change for month in found)
+
+
+def year_share(found: Iterable[Month]) -> float | None:
+    """Return the compounded share of these months; None where one is not defined."""
+    shares = [month.share for month in found]
+    return None if None in shares else prod(1 + share for share in shares if share is not None) - 1
 
 
 def maker_share(fills: Sequence[Fill]) -> float | None:
