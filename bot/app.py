@@ -215,8 +215,7 @@ def _paper_exchange(settings: Settings, market: MarketData, store: Store) -> Exc
     paper = importlib.import_module("bot.exchange.simulated.paper")
     account = paper.PaperAccount(
         balance=settings.paper.balance,
-        maker_rate=settings.costs.maker_rate,
-        taker_rate=settings.costs.taker_rate,
+        costs=settings.costs,
         leverage=settings.account.leverage,
         margin_type=settings.account.margin_type,
     )

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.errors import ConfigurationError
-from bot.trading.limits import AccountRules, CorePlan, ExecutionRules, PacingLimits, RiskLimits, SymbolPlan
+from bot.trading.limits import AccountRules, CorePlan, Costs, ExecutionRules, PacingLimits, RiskLimits, SymbolPlan
 
 Mode = Literal["demo", "paper", "testnet", "live", "backtest"]
 
@@ -42,15 +42,6 @@ class SymbolSection(_Section):
     """The file in strategies/ that decides on this symbol."""
     parameters: dict[str, str | int | Decimal | bool] = Field(default_factory=dict)
     """Parameters that differ on this symbol from those of the strategy's section."""
-
-
-class CostsSection(_Section):
-    """`[costs]`: fee rates assumed until the exchange has told the account's own."""
-
-    maker_rate: Decimal = Decimal("0.0002")
-    """Fee rate of an order that rested."""
-    taker_rate: Decimal = Decimal("0.0005")
-    """Fee rate of an order that crossed."""
 
 
 class DatabaseSection(_Section):
@@ -122,7 +113,7 @@ class Settings(BaseSettings):
     execution: ExecutionRules = ExecutionRules()
     risk: RiskLimits = RiskLimits()
     pacing: PacingLimits = PacingLimits()
-    costs: CostsSection = CostsSection()
+    costs: Costs = Costs()
     database: DatabaseSection = DatabaseSection()
     alerts: AlertsSection = AlertsSection()
     paper: PaperSection = PaperSection()
@@ -203,7 +194,7 @@ def overlay(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """
     tree = _merged(settings.model_dump(), changes)
     try:
-        return Settings(_env_prefix=_NO_ENVIRONMENT, **tree)
+        return Settings(**{"_env_prefix": _NO_ENVIRONMENT, **tree})
     except ValidationError as error:
         raise ConfigurationError(_first_complaint(error)) from error
 
@@ -255,6 +246,8 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
             known = asdict(ExecutionRules())
         case "account":
             known = asdict(AccountRules())
+        case "costs":
+            known = asdict(Costs())
         case _:
             known = dict.fromkeys(Settings.model_fields)
     near = get_close_matches(str(location[-1]), list(known), n=1)

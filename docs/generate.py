@@ -249,10 +249,17 @@ def _shown(value: Any) -> str:
             return "none"
         case Decimal():
             return f"`{plain(value)}`"
+        case tuple():
+            return f"`[{', '.join(_inline(row) for row in value)}]`"
         case str():
             return f'`"{value}"`'
         case _:
             return f"`{value}`"
+
+
+def _inline(row: Any) -> str:
+    """Return a dataclass of numbers as an inline table of TOML."""
+    return f"{{{', '.join(f'{each.name} = {plain(getattr(row, each.name))}' for each in fields(row))}}}"
 
 
 def _table(rows: list[tuple[str, str, str]]) -> str:

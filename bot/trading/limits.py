@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from bot.domain.errors import ConfigurationError
 
 _STRICT: dict[str, str] = {"extra": "forbid"}
 
@@ -55,6 +57,87 @@ class PacingLimits:
     """Rest of a symbol after a round trip that won."""
     cooldown_after_loss_seconds: int = 2_700
     """Rest of a symbol after a round trip that did not win."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityTier:
+    """What trading costs beside the fee where a market trades so much: `minute_notional` USDT a minute or more.
+
+    `spread_bps` is the distance of best bid and ask, `slippage_bps` how much worse than the best price a taker fills,
+    both in hundredths of a percent of the price.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    minute_notional: Decimal
+    spread_bps: Decimal
+    slippage_bps: Decimal
+
+
+DEFAULT_TIERS = (
+    LiquidityTier(Decimal(0), Decimal(5), Decimal(5)),
+    LiquidityTier(Decimal(10_000), Decimal(2), Decimal(2)),
+    LiquidityTier(Decimal(100_000), Decimal(1), Decimal("0.5")),
+    LiquidityTier(Decimal(1_000_000), Decimal("0.1"), Decimal("0.2")),
+)
+_LONGEST_LATENCY_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What trading costs, the same for backtest and paper: `[costs]`.
+
+    Paper trading charges the fees; spread, slippage and latency it has from real quotes, and funding from the market.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    maker_rate: Decimal = Decimal("0.0002")
+    """Fee rate of an order that rested; the core expects it of the exchange too."""
+    taker_rate: Decimal = Decimal("0.0005")
+    """Fee rate of an order that crossed."""
+    tiers: tuple[LiquidityTier, ...] = DEFAULT_TIERS
+    """Backtest: spread and slippage by the quote volume of the candle before; none = neither."""
+    funding_rate: Decimal = Decimal("0.0001")
+    """Backtest: rate of each funding where no recorded series is given; 0 = none."""
+    funding_interval_hours: int = 8
+    """Backtest: hours between those fundings, from 00:00 UTC."""
+    volume_share: Decimal = Decimal("0.1")
+    """Backtest: part of a candle's volume that one resting limit order gets when the candle trades through it."""
+    touch_share: Decimal = Decimal(0)
+    """Backtest: part of that when the candle only touches its price; 0 = the whole queue is ahead of us."""
+    latency_ms: int = 0
+    """Backtest: market time from a decision until its order is at the exchange."""
+    brackets: Literal["conservative", "bitcoin"] = "conservative"
+    """Backtest: leverage brackets where the database holds none: those of a small contract, or of the largest."""
+
+    def __post_init__(self) -> None:
+        complaint = self._complaint()
+        if complaint:
+            raise ConfigurationError(f"costs.{complaint} Correct the value.")
+
+    @classmethod
+    def free(cls) -> Self:
+        """Return costs that other engines can be compared on: 0.05 % for takers, and nothing else."""
+        return cls(taker_rate=Decimal("0.0005"), tiers=(), funding_rate=Decimal(0), latency_ms=0)
+
+    def _complaint(self) -> str:
+        for name, rate in (("maker_rate", self.maker_rate), ("taker_rate", self.taker_rate)):
+            if not -1 < rate < 1:
+                return f"{name} must be a fraction such as 0.0005, not {rate}."
+        for tier in self.tiers:
+            if not (tier.minute_notional >= 0 and 0 <= tier.spread_bps < 10_000 and 0 <= tier.slippage_bps < 5_000):
+                return f"tiers must hold volumes and basis points of 0 or more, not {tier}."
+        if not -1 < self.funding_rate < 1:
+            return f"funding_rate must be a fraction such as 0.0001, not {self.funding_rate}."
+        if self.funding_interval_hours < 1:
+            return f"funding_interval_hours must be 1 or more, not {self.funding_interval_hours}."
+        for name, share in (("volume_share", self.volume_share), ("touch_share", self.touch_share)):
+            if not 0 <= share <= 1:
+                return f"{name} must lie between 0 and 1, not {share}."
+        if not 0 <= self.latency_ms <= _LONGEST_LATENCY_MS:
+            return f"latency_ms must lie between 0 and an hour, not {self.latency_ms}."
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from simulator.venue.errors import VenueError, refusal
 from simulator.venue.execution import accept, enforce_reduce_only, finish_algo, reachable
 from simulator.venue.filters import check_client_id, check_notional, check_price, check_quantity, check_status
 from simulator.venue.margin import check_new_order, is_reducing
-from simulator.venue.market import Market, is_triggered
+from simulator.venue.market import Market, fires_when_falling
 from simulator.venue.model import (
     AlgoOrder,
     AlgoRequest,
@@ -18,6 +18,7 @@ from simulator.venue.model import (
     Order,
     OrderRequest,
     OrderType,
+    Side,
     TimeInForce,
     WorkingType,
 )
@@ -25,7 +26,10 @@ from simulator.venue.placing import check_position_side, expected_price, send_to
 from simulator.venue.state import State
 
 MOST_CONDITIONAL_ORDERS: Final = 200
-MARKET_TYPES: Final = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
+LEAST_CALLBACK: Final = Decimal("0.1")
+MOST_CALLBACK: Final = Decimal(10)
+CLOSING_TYPES: Final = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
+MARKET_TYPES: Final = CLOSING_TYPES | {OrderType.TRAILING_STOP_MARKET}
 LIMIT_TYPES: Final = frozenset({OrderType.STOP, OrderType.TAKE_PROFIT})
 
 
@@ -37,11 +41,16 @@ def place_algo(state: State, request: AlgoRequest) -> AlgoOrder:
     _check_filters(market, request)
     if sum(len(other.waiting) for other in state.markets.values()) >= MOST_CONDITIONAL_ORDERS:
         raise refusal(-4045)
-    algo = _new_algo(state, request)
     price = working_price(market, request.working_type)
-    if price and is_triggered(algo, price):
+    is_late = _is_late(market, request)
+    if price and not is_late and _would_trigger(request, price):
         raise refusal(-2021)
+    algo = _new_algo(state, request)
     state.keep_algo(algo)
+    if is_late:
+        return _fire_late(state, market, algo)
+    if price and request.type is OrderType.TRAILING_STOP_MARKET and not request.activate_price:
+        market.follow(price, request.working_type)
     return algo
 
 
@@ -55,7 +64,9 @@ def fire_reached(state: State, market: Market, working_type: WorkingType, price:
 
     One with price protection waits while mark and contract price are further apart than the symbol's triggerProtect.
     """
-    reached = [a for a in market.waiting.values() if a.working_type is working_type and is_triggered(a, price)]
+    if market.trails:
+        market.follow(price, working_type)
+    reached = [a for a in market.waiting.values() if a.working_type is working_type and market.is_reached(a, price)]
     if abs(market.last - market.mark) > market.mark * market.instrument.trigger_protect:
         reached = [algo for algo in reached if not algo.price_protect]
     for algo in reached:
@@ -92,6 +103,34 @@ def working_price(market: Market, working_type: WorkingType) -> Decimal:
     return market.last if working_type is WorkingType.CONTRACT_PRICE else market.mark
 
 
+def _would_trigger(request: AlgoRequest, price: Decimal) -> bool:
+    """Tell whether the price has passed the trigger, or what should make a trailing stop active, already."""
+    if request.type is OrderType.TRAILING_STOP_MARKET:
+        activate = request.activate_price
+        return bool(activate) and (activate <= price if request.side is Side.SELL else activate >= price)
+    is_falling = fires_when_falling(request)
+    return price <= request.trigger_price if is_falling else price >= request.trigger_price
+
+
+def _is_late(market: Market, request: AlgoRequest) -> bool:
+    """Tell whether the finished candle reached a stop after it had entered the position that the stop is for.
+
+    Only candle mode knows this: its owner learns of the entry, and can send the stop, when the candle is over.
+    """
+    if market.candle.reached is None or request.type is not OrderType.STOP_MARKET:
+        return False
+    low, high = market.candle.reached
+    return _would_trigger(request, low if fires_when_falling(request) else high)
+
+
+def _fire_late(state: State, market: Market, algo: AlgoOrder) -> AlgoOrder:
+    close = market.last
+    market.move(algo.trigger_price, buyer_is_maker=False)
+    fire(state, market, algo)
+    market.move(close, buyer_is_maker=False)
+    return state.algos[algo.algo_id]
+
+
 def _tell_triggered(state: State, algo: AlgoOrder, child: Order) -> None:
     state.keep_algo(
         replace(
@@ -125,7 +164,7 @@ def _check_kind(state: State, request: AlgoRequest) -> None:
 
 
 def _check_close_position(request: AlgoRequest) -> None:
-    if request.type not in MARKET_TYPES:
+    if request.type not in CLOSING_TYPES:
         raise refusal(-4136, request.type, "true")
     if request.quantity:
         raise refusal(-4137)
@@ -137,14 +176,25 @@ def _check_filters(market: Market, request: AlgoRequest) -> None:
     rules = market.instrument
     is_market = request.type in MARKET_TYPES
     check_status(rules, reduce_only=request.reduce_only or request.close_position)
-    check_price(rules, request.trigger_price)
+    if request.type is OrderType.TRAILING_STOP_MARKET:
+        _check_trailing(market, request)
+    else:
+        check_price(rules, request.trigger_price)
     if not is_market:
         check_price(rules, request.price)
     if request.close_position:
         return
     check_quantity(rules, request.quantity, market=is_market)
     if not request.reduce_only:
-        check_notional(rules, request.trigger_price if is_market else request.price, request.quantity)
+        trigger_price = request.trigger_price or request.activate_price or market.last
+        check_notional(rules, trigger_price if is_market else request.price, request.quantity)
+
+
+def _check_trailing(market: Market, request: AlgoRequest) -> None:
+    if not LEAST_CALLBACK <= request.callback_rate <= MOST_CALLBACK:
+        raise refusal(-2007)
+    if request.activate_price:
+        check_price(market.instrument, request.activate_price)
 
 
 def _new_algo(state: State, request: AlgoRequest) -> AlgoOrder:
@@ -169,6 +219,8 @@ def _new_algo(state: State, request: AlgoRequest) -> AlgoOrder:
         updated_ms=state.now_ms,
         self_trade_prevention=request.self_trade_prevention,
         price_match=request.price_match,
+        activate_price=request.activate_price,
+        callback_rate=request.callback_rate,
     )
 
 

@@ -14,6 +14,7 @@ MESSAGES: Final[dict[int, str]] = {
     -1121: "Invalid symbol.",
     -1128: "Combination of optional parameters invalid.",
     -1130: "Data sent for parameter '{}' is not valid.",
+    -2007: "Invalid callBack rate.",
     -2011: "Unknown order sent.",
     -2013: "Order does not exist.",
     -2018: "Balance is insufficient.",
@@ -84,6 +85,10 @@ class VenueError(Exception):
         self.code = code
         self.message = message
         self.http_status = http_status
+
+
+class CandleError(Exception):
+    """Candle data that contradicts itself; the message says what, where and what to do."""
 
 
 def refusal(code: int, *values: object) -> VenueError:

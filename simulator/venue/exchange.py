@@ -10,13 +10,16 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from simulator.venue import account_settings, algo_orders, candle_matching, history, views
 from simulator.venue.account import Account
+from simulator.venue.costs import CandleCosts, sorted_tiers
 from simulator.venue.decimals import ZERO
 from simulator.venue.errors import refusal
 from simulator.venue.execution import cancel, match_crossed, match_resting
 from simulator.venue.fees import Fees
-from simulator.venue.funding import HOUR_MS, ConstantFunding, FundingSource
+from simulator.venue.funding import ByTheClock, ConstantFunding, FundingSchedule, FundingSource
 from simulator.venue.instrument import DEFAULT_BRACKETS, Bracket, Instrument, parse_instrument
 from simulator.venue.latency import Latency, NoLatency
 from simulator.venue.ledger import ledger
@@ -29,6 +32,7 @@ from simulator.venue.model import (
     AlgoRequest,
     BalanceView,
     Book,
+    Candle,
     FundingRate,
     Income,
     IncomeType,
@@ -49,6 +53,7 @@ from simulator.venue.placing import place_order
 from simulator.venue.restoring import Restored, restore
 from simulator.venue.settlement import advance, schedule_funding, set_countdown, set_next_due, settle_funding
 from simulator.venue.state import State
+from simulator.venue.waking import wake_prices
 
 DEFAULT_ASSET: Final = "USDT"
 DEFAULT_MAKER_FEE: Final = Decimal("0.0002")
@@ -62,8 +67,10 @@ class Exchange:
 
     `exchange_info` is an exchangeInfo answer as on the wire and is kept (and served) as `exchange_info`.
     `balance` is the opening USDT wallet, or a wallet per asset. `brackets` by symbol; others get a built-in table.
-    `latency` and `liquidity` default to none and to a deep book one tick wide; `funding` to a constant rate each 8 h.
-    `by_candles`: candle mode (`candle_matching`), where the market is `open_candle` and `finish_candle` alone.
+    `latency` and `liquidity` default to none and to a deep book one tick wide; `funding` to a constant rate each 8 h,
+    unless `settlements` are given instead.
+    `by_candles`: candle mode (`candle_matching`), where the market is `open_candle` and `finish_candle` alone, and
+    `costs` stand in for the book (default: neither spread nor slippage).
     """
 
     def __init__(
@@ -78,6 +85,8 @@ class Exchange:
         latency: Latency | None = None,
         liquidity: Liquidity | None = None,
         funding: FundingSource | None = None,
+        settlements: FundingSchedule | None = None,
+        costs: CandleCosts | None = None,
         by_candles: bool = False,
     ) -> None:
         self.exchange_info = exchange_info
@@ -90,14 +99,15 @@ class Exchange:
             account=Account(opening, margin_assets, start_ms),
             fees=Fees(maker_fee, taker_fee),
             latency=latency or NoLatency(),
-            funding=funding or ConstantFunding(),
+            funding=settlements or ByTheClock(funding or ConstantFunding()),
+            costs=_in_order(costs or CandleCosts()),
             by_candles=by_candles,
         )
         for symbol, market in markets.items():
             self._state.account.positions[symbol].leverage = min(
                 DEFAULT_LEVERAGE, max(row.initial_leverage for row in market.brackets)
             )
-            schedule_funding(self._state, symbol, market)
+            schedule_funding(self._state, market, start_ms)
         set_next_due(self._state)
 
     def restore(self, account: Restored) -> None:
@@ -165,13 +175,33 @@ class Exchange:
         if market.is_woken_by(ask, bid):
             match_crossed(self._state, market)
 
-    def open_candle(self, symbol: str, open_time: int, open_price: Decimal) -> None:
-        """Start a candle (candle mode, `candle_matching`): fill what was decided before it, at its open."""
-        candle_matching.open_candle(self._state, symbol, open_time, open_price)
+    def open_candle(self, candle: Candle, minute_notional: Decimal | None = None, mark: Candle | None = None) -> None:
+        """Start a candle (candle mode, `candle_matching`): fill what was decided before it, at its open.
 
-    def finish_candle(self, symbol: str, high: Decimal, low: Decimal, close: Decimal) -> None:
-        """End the candle: fire stops by its high and low, then move the price to its close."""
-        candle_matching.finish_candle(self._state, symbol, high, low, close)
+        `minute_notional` is the quote volume a minute of the candle before, for the liquidity tier: None = that of the
+        candle given last, which is right when none was left out. `mark` is the mark price's own candle.
+        """
+        candle_matching.open_candle(self._state, candle, minute_notional, mark)
+
+    def finish_candle(self, candle: Candle, detail: Sequence[Candle] = (), mark: Candle | None = None) -> None:
+        """End the candle: fill and fire what it reached, then move the price to its close.
+
+        `detail`: finer candles or ticks of it in time order, judged one by one; raises CandleError where they
+        contradict the candle.
+        """
+        candle_matching.finish_candle(self._state, candle, detail, mark)
+
+    def wake_prices(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return (low, high), in candle mode: a candle strictly between them changes nothing but the last price.
+
+        With a series of mark prices that holds when their candle lies between them too. The candle of the next funding
+        (`next_funding_ms`) has to be given as well while there is a position.
+        """
+        return wake_prices(self._state, self._state.market(symbol))
+
+    def next_funding_ms(self, symbol: str) -> int:
+        """Return when the symbol's funding is settled next; far in the future where it never is."""
+        return self._state.market(symbol).next_funding_ms
 
     def hold(self) -> None:
         """Let the exchange stand still: orders, cancels and amends answer 503, nothing matches, nothing falls due."""
@@ -373,7 +403,7 @@ class Exchange:
     def market(self, symbol: str) -> MarketView:
         """Give last, mark and index price and the next funding; prices are 0 before the first tick."""
         market = self._state.market(symbol)
-        interval_ms = self._state.funding.funding_interval_hours(symbol) * HOUR_MS
+        interval_ms = self._state.funding.interval_ms(symbol, self._state.now_ms)
         return MarketView(
             symbol=symbol,
             last=market.last,
@@ -455,6 +485,10 @@ class Exchange:
         judge(state, market)
 
 
+def _in_order(costs: CandleCosts) -> CandleCosts:
+    return replace(costs, tiers=sorted_tiers(costs.tiers))
+
+
 def _markets(
     exchange_info: Mapping[str, Any],
     brackets: Mapping[str, Sequence[Bracket]],
@@ -468,8 +502,6 @@ def _markets(
             instrument=instrument,
             brackets=tuple(brackets.get(instrument.symbol, DEFAULT_BRACKETS)),
             liquidity=liquidity,
-            funding_rate=ZERO,
-            next_funding_ms=0,
             is_exact=by_candles,
         )
         for instrument in instruments

@@ -192,7 +192,7 @@ def arrive(state: State, order_id: int) -> None:
     market = state.markets[order.symbol]
     if order_id not in market.travelling:
         return
-    market.travelling.discard(order_id)
+    del market.travelling[order_id]
     market.is_stale = True
     match_as_taker(state, market, order)
 

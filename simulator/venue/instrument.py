@@ -62,6 +62,19 @@ DEFAULT_BRACKETS: Final = (
     Bracket(11, 1, Decimal(800_000_000), Decimal(1_200_000_000), Decimal("0.5"), Decimal(284_692_000)),
 )
 
+"""The largest contract's table as it was in 2025."""
+
+CONSERVATIVE_BRACKETS: Final = (
+    Bracket(1, 25, ZERO, Decimal(5_000), Decimal("0.02"), ZERO),
+    Bracket(2, 20, Decimal(5_000), Decimal(10_000), Decimal("0.025"), Decimal(25)),
+    Bracket(3, 10, Decimal(10_000), Decimal(50_000), Decimal("0.05"), Decimal(275)),
+    Bracket(4, 5, Decimal(50_000), Decimal(250_000), Decimal("0.1"), Decimal(2_775)),
+    Bracket(5, 4, Decimal(250_000), Decimal(1_000_000), Decimal("0.125"), Decimal(9_025)),
+    Bracket(6, 2, Decimal(1_000_000), Decimal(5_000_000), Decimal("0.25"), Decimal(134_025)),
+    Bracket(7, 1, Decimal(5_000_000), Decimal(10_000_000), Decimal("0.5"), Decimal(1_384_025)),
+)
+"""No kinder than the tables of nine in ten contracts in July 2025, up to positions of 250,000."""
+
 
 def parse_instrument(entry: Mapping[str, Any]) -> Instrument:
     """Read one element of exchangeInfo's `symbols`; an absent filter switches its limits off."""

@@ -5,23 +5,48 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from simulator.venue.decimals import ZERO
+from simulator.venue.costs import FREE, Tier
+from simulator.venue.decimals import ZERO, ceil_to, floor_to
 from simulator.venue.instrument import Bracket, Instrument
 from simulator.venue.liquidity import Liquidity, synthetic_levels
-from simulator.venue.model import AlgoOrder, Level, Order, OrderType, Side, WorkingType
+from simulator.venue.model import AlgoOrder, AlgoRequest, Level, Order, OrderType, Side, WorkingType
 
 ABOVE_ALL: Final = Decimal("1e18")
-STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_MARKET})
+STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_MARKET, OrderType.TRAILING_STOP_MARKET})
+PERCENT: Final = Decimal("0.01")
 
 
-def fires_when_falling(algo: AlgoOrder) -> bool:
+def fires_when_falling(algo: AlgoOrder | AlgoRequest) -> bool:
     """Tell the trigger's direction: sell stops and buy take-profits fire at or below their price (docs/wire.md B.6)."""
     return (algo.type in STOPS) == (algo.side is Side.SELL)
 
 
-def is_triggered(algo: AlgoOrder, price: Decimal) -> bool:
-    """Tell whether `price` fires the algo order; reaching the trigger price is enough."""
-    return price <= algo.trigger_price if fires_when_falling(algo) else price >= algo.trigger_price
+@dataclass(slots=True)
+class Trail:
+    """How far a trailing stop has come: the best price since it became active and where it fires; 0 before that."""
+
+    best: Decimal = ZERO
+    level: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class CandleState:
+    """What candle mode keeps of a symbol between two steps.
+
+    `is_open`: the candle has opened and is not finished; it ends with the millisecond `end_ms`. `minute_notional` is
+    the quote volume a minute of the candle before, `tier` what follows from it. `shares` is the volume that resting
+    orders have been promised by this candle and not got, for less than a step. `reached` are the lowest and highest
+    price since a position was entered inside the candle finished last: what a stop sent only now has to answer for.
+    """
+
+    is_open: bool = False
+    open_ms: int = 0
+    end_ms: int = -1
+    open: Decimal = ZERO
+    minute_notional: Decimal = ZERO
+    tier: Tier = FREE
+    shares: dict[int, Decimal] = field(default_factory=dict)
+    reached: tuple[Decimal, Decimal] | None = None
 
 
 @dataclass(slots=True)
@@ -30,14 +55,17 @@ class Market:
 
     `wake_low` and `wake_high` bound the prices at which nothing can happen: inside them a tick only moves the price.
     They are recomputed when next asked for after a change (`is_stale`).
-    `is_exact`: candle mode, where the whole quantity trades at the last price, without spread.
+    `is_exact`: candle mode (`candle_orders`), where the book has no depth; `candle` is what that mode keeps.
+    `travelling` are accepted orders that have not reached the book, with the time at which they do. `trails` are the
+    trailing stops among those waiting. `safe` are the prices between which the isolated position `safe_for` is safe.
     """
 
     instrument: Instrument
     brackets: Sequence[Bracket]
     liquidity: Liquidity
-    funding_rate: Decimal
-    next_funding_ms: int
+    funding_rate: Decimal = ZERO
+    funding_mark: Decimal = ZERO
+    next_funding_ms: int = 0
     last: Decimal = ZERO
     is_last_bid: bool = True
     top: tuple[Decimal, Decimal] | None = None
@@ -45,14 +73,16 @@ class Market:
     explicit_index: Decimal = ZERO
     resting: dict[int, Order] = field(default_factory=dict)
     waiting: dict[int, AlgoOrder] = field(default_factory=dict)
-    travelling: set[int] = field(default_factory=set)
+    travelling: dict[int, int] = field(default_factory=dict)
+    trails: dict[int, Trail] = field(default_factory=dict)
     taken: dict[Decimal, Decimal] = field(default_factory=dict)
     wake_low: Decimal = ZERO
     wake_high: Decimal = ABOVE_ALL
     is_stale: bool = False
+    safe: tuple[Decimal, Decimal] = (ZERO, ZERO)
+    safe_for: tuple[Decimal, Decimal, Decimal] | None = None
     is_exact: bool = False
-    is_inside_candle: bool = False
-    candle_open_ms: int = 0
+    candle: CandleState = field(default_factory=CandleState)
 
     @property
     def bid(self) -> Decimal:
@@ -119,22 +149,54 @@ class Market:
             self.resting[order.order_id] = order
         else:
             self.resting.pop(order.order_id, None)
-            self.travelling.discard(order.order_id)
+            self.travelling.pop(order.order_id, None)
         self.is_stale = True
 
     def keep_algo(self, algo: AlgoOrder) -> None:
         """Store an algo order among the untriggered ones, or drop it."""
         if algo.is_open:
             self.waiting[algo.algo_id] = algo
+            if algo.type is OrderType.TRAILING_STOP_MARKET:
+                self.trails.setdefault(algo.algo_id, Trail())
         else:
             self.waiting.pop(algo.algo_id, None)
+            self.trails.pop(algo.algo_id, None)
         self.is_stale = True
+
+    def level(self, algo: AlgoOrder) -> Decimal:
+        """Return the price at which a waiting algo order fires now; 0 while a trailing one is not active."""
+        trail = self.trails.get(algo.algo_id)
+        return algo.trigger_price if trail is None else trail.level
+
+    def is_reached(self, algo: AlgoOrder, price: Decimal) -> bool:
+        """Tell whether `price` fires a waiting algo order; reaching its level is enough."""
+        level = self.level(algo)
+        if not level:
+            return False
+        return price <= level if fires_when_falling(algo) else price >= level
+
+    def follow(self, price: Decimal, working_type: WorkingType | None = None) -> None:
+        """Let trailing stops (of one working type) see a price: become active by it, or move behind it."""
+        for algo_id, trail in self.trails.items():
+            algo = self.waiting[algo_id]
+            if working_type is not None and algo.working_type is not working_type:
+                continue
+            if price != trail.best and _is_better(algo, price, trail.best or algo.activate_price):
+                trail.best = price
+                trail.level = trailing_level(algo, price, self.instrument.tick_size)
+                self.is_stale = True
 
     def is_woken_by(self, low: Decimal, high: Decimal) -> bool:
         """Tell whether a price from `low` to `high` may fill an order or fire a trigger."""
         if self.is_stale:
             self._set_wake_prices()
         return low <= self.wake_low or high >= self.wake_high
+
+    def wake_prices(self) -> tuple[Decimal, Decimal]:
+        """Return the prices strictly between which no order fills and no trigger fires."""
+        if self.is_stale:
+            self._set_wake_prices()
+        return self.wake_low, self.wake_high
 
     def open_notionals(self) -> tuple[Decimal, Decimal]:
         """Return the quote value of open buys and sells that may add exposure (`b` and `a` of the wire)."""
@@ -161,12 +223,32 @@ class Market:
         for algo in self.waiting.values():
             if algo.working_type is not WorkingType.CONTRACT_PRICE and not self.is_exact:
                 continue
-            if fires_when_falling(algo):
-                low = max(low, algo.trigger_price)
-            else:
-                high = min(high, algo.trigger_price)
+            below, above = self._wake_prices_of(algo)
+            low, high = max(low, below), min(high, above)
         self.wake_low, self.wake_high = low, high
         self.is_stale = False
 
+    def _wake_prices_of(self, algo: AlgoOrder) -> tuple[Decimal, Decimal]:
+        trail = self.trails.get(algo.algo_id)
+        is_falling = fires_when_falling(algo)
+        if trail is None:
+            return (algo.trigger_price, ABOVE_ALL) if is_falling else (ZERO, algo.trigger_price)
+        ahead = trail.best or algo.activate_price
+        if not ahead:
+            return ABOVE_ALL, ZERO
+        return (trail.level, ahead) if is_falling else (ahead, trail.level or ABOVE_ALL)
+
     def _spread(self) -> Decimal:
         return self.instrument.tick_size * self.liquidity.spread_ticks
+
+
+def trailing_level(algo: AlgoOrder, best: Decimal, tick: Decimal) -> Decimal:
+    """Return where a trailing stop fires after this best price: its callback rate away, on the tick further away."""
+    distance = best * algo.callback_rate * PERCENT
+    return floor_to(best - distance, tick) if algo.side is Side.SELL else ceil_to(best + distance, tick)
+
+
+def _is_better(algo: AlgoOrder, price: Decimal, best: Decimal) -> bool:
+    if not best:
+        return True
+    return price >= best if algo.side is Side.SELL else price <= best

@@ -127,6 +127,27 @@ class Tick(Protocol):
     def buyer_is_maker(self) -> bool: ...
 
 
+class Candle(Protocol):
+    """A candle of the path, or a finer piece of one (a tick is one without height): what candle mode reads."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def open_time(self) -> int: ...
+    @property
+    def open(self) -> Decimal: ...
+    @property
+    def high(self) -> Decimal: ...
+    @property
+    def low(self) -> Decimal: ...
+    @property
+    def close(self) -> Decimal: ...
+    @property
+    def volume(self) -> Decimal: ...
+    @property
+    def interval_ms(self) -> int: ...
+
+
 class OrderRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A new order as POST v1/order names it; `client_order_id` "" lets the venue make one.
 
@@ -148,12 +169,15 @@ class OrderRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class AlgoRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A new conditional order as POST v1/algoOrder names it; quantity is 0 with `close_position`."""
+    """A new conditional order as POST v1/algoOrder names it; quantity is 0 with `close_position`.
+
+    A trailing stop has no trigger price but a `callback_rate` in percent, and an `activate_price`, 0 = active at once.
+    """
 
     symbol: str
     side: Side
     type: OrderType
-    trigger_price: Decimal
+    trigger_price: Decimal = ZERO
     quantity: Decimal = ZERO
     price: Decimal = ZERO
     time_in_force: TimeInForce = TimeInForce.GTC
@@ -166,6 +190,8 @@ class AlgoRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     price_match: str = "NONE"
     self_trade_prevention: str = "EXPIRE_MAKER"
     good_till_ms: int = 0
+    activate_price: Decimal = ZERO
+    callback_rate: Decimal = ZERO
 
 
 class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -422,13 +448,17 @@ class OrderEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class AccountEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """ACCOUNT_UPDATE: only what changed; `symbol` is `a.S` of a funding event, else ""."""
+    """ACCOUNT_UPDATE: only what changed; `symbol` is `a.S` of a funding event, else "".
+
+    `due_ms` is when it was due: a funding that fell due in a hole between candles is told after it.
+    """
 
     at_ms: int
     reason: AccountReason
     balances: tuple[BalanceChange, ...]
     positions: tuple[PositionChange, ...]
     symbol: str = ""
+    due_ms: int = 0
 
 
 class AlgoEvent(msgspec.Struct, frozen=True, gc=False):

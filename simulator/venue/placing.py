@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from simulator.venue import candle_orders
 from simulator.venue.decimals import ZERO
 from simulator.venue.errors import refusal
 from simulator.venue.execution import (
@@ -44,17 +45,17 @@ def place_order(state: State, request: OrderRequest) -> Order:
 
 
 def send_to_book(state: State, market: Market, order: Order) -> Order:
-    """Match now, at the next candle's open (candle mode), or after the order's latency."""
-    waits_for_open = state.by_candles and not market.is_inside_candle
-    delay_ms = 0 if waits_for_open else state.latency.delay_ms(order.order_id)
-    if not waits_for_open and not delay_ms:
+    """Match now, after the order's latency, or by the rules of candle mode."""
+    if state.by_candles:
+        return candle_orders.send(state, market, order)
+    delay_ms = state.latency.delay_ms(order.order_id)
+    if not delay_ms:
         return match_as_taker(state, market, order)
-    market.travelling.add(order.order_id)
+    due_ms = state.now_ms + delay_ms
+    market.travelling[order.order_id] = due_ms
     market.is_stale = True
-    if not waits_for_open:
-        due_ms = state.now_ms + delay_ms
-        state.arrivals.append((due_ms, order.order_id))
-        state.next_due_ms = min(state.next_due_ms, due_ms)
+    state.arrivals.append((due_ms, order.order_id))
+    state.next_due_ms = min(state.next_due_ms, due_ms)
     return order
 
 

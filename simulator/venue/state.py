@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Final
 
 from simulator.venue.account import Account, Position
+from simulator.venue.costs import CandleCosts
 from simulator.venue.errors import held, refusal
 from simulator.venue.fees import Fees
-from simulator.venue.funding import FundingSource
+from simulator.venue.funding import FundingSchedule
 from simulator.venue.latency import Latency
 from simulator.venue.market import Market
 from simulator.venue.model import (
@@ -45,7 +46,8 @@ class State:
     account: Account
     fees: Fees
     latency: Latency
-    funding: FundingSource
+    funding: FundingSchedule
+    costs: CandleCosts
     by_candles: bool = False
     is_held: bool = False
     is_dual: bool = False
@@ -141,8 +143,12 @@ class State:
         symbol: str = "",
         info: str = "",
         trade_id: int = 0,
+        time_ms: int = 0,
     ) -> None:
-        """Book a signed amount into its wallet and as an income row; a zero amount leaves no trace."""
+        """Book a signed amount into its wallet and as an income row of now, or of an earlier `time_ms`.
+
+        A zero amount leaves no trace.
+        """
         if not amount:
             return
         self.account.add(asset, amount, self.now_ms)
@@ -153,7 +159,7 @@ class State:
                 amount=amount,
                 asset=asset,
                 info=info,
-                time_ms=self.now_ms,
+                time_ms=time_ms or self.now_ms,
                 transaction_id=FIRST_TRANSACTION_ID + len(self.incomes),
                 trade_id=trade_id,
             )
@@ -174,7 +180,14 @@ class State:
         )
 
     def tell_account(
-        self, reason: AccountReason, asset: str, *, position: Position | None = None, change: Decimal, symbol: str = ""
+        self,
+        reason: AccountReason,
+        asset: str,
+        *,
+        position: Position | None = None,
+        change: Decimal,
+        symbol: str = "",
+        due_ms: int = 0,
     ) -> None:
         """Record an ACCOUNT_UPDATE of one asset and, where given, of one position."""
         balance = BalanceChange(asset, self.account.wallets[asset], self.account.cross_wallet(asset), change)
@@ -185,6 +198,7 @@ class State:
                 balances=(balance,),
                 positions=() if position is None else (self.position_change(position),),
                 symbol=symbol,
+                due_ms=due_ms or self.now_ms,
             )
         )
 

@@ -10,12 +10,13 @@ from bot.domain.order import OrderRequest, OrderType, Side, StopRequest, TimeInF
 from bot.exchange.simulated.exchange import SimulatedExchange
 from bot.exchange.simulated.paper import PaperAccount
 from bot.ports import ExchangeHealth, StreamHealth
+from bot.trading.limits import Costs
 from simulator.market.instruments import builtin_exchange_info
 from simulator.venue.exchange import Exchange
 
 BTC = "BTCUSDT"
 START_MS = 1_760_054_400_000  # 2025-10-10 00:00 UTC
-ACCOUNT = PaperAccount(Decimal(10_000), Decimal("0.0002"), Decimal("0.0005"), 3, "ISOLATED")
+ACCOUNT = PaperAccount(Decimal(10_000), Costs(), 3, "ISOLATED")
 
 
 def d(text):

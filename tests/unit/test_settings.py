@@ -31,6 +31,9 @@ def test_numbers_in_toml_become_exact_decimals(tmp_path):
         ("[risk\n", "not valid TOML"),
         ("mode = 'liv'\n", "mode: Input should be"),
         ("[risk]\ndaily_loss = 'many'\n", "risk.daily_loss"),
+        ("[costs]\nlatency_m = 3\n", "unknown key costs.latency_m. Did you mean latency_ms?"),
+        ("[costs]\nvolume_share = 3\n", "costs.volume_share must lie between 0 and 1, not 3."),
+        ("[costs]\ntiers = [{minute_notional = 0}]\n", "costs.tiers.0.spread_bps"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(tmp_path, text, message):
@@ -38,6 +41,14 @@ def test_a_mistake_is_one_line_that_names_the_key(tmp_path, text, message):
         load(write(tmp_path, text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_costs_are_read_as_they_are_written(tmp_path):
+    tiers = "tiers = [{minute_notional = 0, spread_bps = 1.5, slippage_bps = 2}]"
+    settings = load(write(tmp_path, f"[costs]\ntaker_rate = 0.0004\n{tiers}\n[symbols.BTCUSDT]\n"))
+    (tier,) = settings.costs.tiers
+    assert (tier.minute_notional, tier.spread_bps, tier.slippage_bps) == (0, Decimal("1.5"), 2)
+    assert settings.core_plan("1").taker_rate == Decimal("0.0004")
 
 
 def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):

@@ -41,7 +41,7 @@ from bot.domain.market import MINUTE_MS, Candle
 from bot.domain.money import ZERO
 from bot.domain.order import OrderRequest, StopRequest
 from bot.exchange.simulated import translate
-from simulator.venue.errors import VenueError
+from simulator.venue.errors import CandleError, VenueError
 from simulator.venue.exchange import Exchange as Venue
 from simulator.venue.market import fires_when_falling
 from simulator.venue.model import (
@@ -186,15 +186,36 @@ class SimulatedExchange:
 
     # the market by candles (backtest)
 
-    def open_candle(self, candle: Candle) -> list[Event]:
-        """Start a candle: what was decided before it trades at its open, by `simulator.venue.candle_matching`."""
-        self.venue.open_candle(candle.symbol, candle.open_time, candle.open)
+    def open_candle(
+        self, candle: Candle, minute_notional: Decimal | None = None, mark: Candle | None = None
+    ) -> list[Event]:
+        """Start a candle: what was decided before it trades at its open, by `simulator.venue.candle_matching`.
+
+        `minute_notional`: quote volume a minute of the candle before, for the liquidity tier; None = that of the
+        candle given last, which is right when none was left out. `mark`: the mark price's own candle.
+        """
+        self.venue.open_candle(candle, minute_notional, mark)
         return self.drain()
 
-    def finish_candle(self, candle: Candle) -> list[Event]:
-        """End the candle: stops and limits its high and low reached."""
-        self.venue.finish_candle(candle.symbol, candle.high, candle.low, candle.close)
+    def finish_candle(self, candle: Candle, detail: Sequence[Candle] = (), mark: Candle | None = None) -> list[Event]:
+        """End the candle: stops and limits its high and low reached.
+
+        `detail`: its finer candles, or ticks as candles without height, in time order. Raises ConfigurationError,
+        naming the time, where they contradict the candle.
+        """
+        try:
+            self.venue.finish_candle(candle, detail, mark)
+        except CandleError as error:
+            raise ConfigurationError(str(error)) from None
         return self.drain()
+
+    def wake_prices(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return (low, high): a candle strictly between them, its mark's too, changes nothing but the last price."""
+        return self.venue.wake_prices(symbol)
+
+    def next_funding_ms(self, symbol: str) -> int:
+        """Return when the symbol's funding is settled next: that candle matters to a position (ms UTC)."""
+        return self.venue.next_funding_ms(symbol)
 
     # the market by live prices (paper)
 
@@ -315,7 +336,7 @@ class SimulatedExchange:
     def _tell_money(self, event: AccountEvent) -> list[Event]:
         changes = [(row.asset, row.change) for row in event.balances if row.change]
         if event.reason is AccountReason.FUNDING_FEE:
-            minute = event.at_ms // MINUTE_MS * MINUTE_MS
+            minute = event.due_ms // MINUTE_MS * MINUTE_MS
             return [
                 FundingPaid(event.at_ms, Funding(event.symbol, event.reason.value, minute, asset, amount))
                 for asset, amount in changes
@@ -348,7 +369,7 @@ def _funded_at(event: Event, due_ms: int) -> Event:
 
 
 def _is_reached(algo: AlgoOrder, candle: Candle) -> bool:
-    if algo.created_ms > candle.open_time:
+    if algo.created_ms > candle.open_time or not algo.trigger_price:
         return False
     return candle.low <= algo.trigger_price if fires_when_falling(algo) else candle.high >= algo.trigger_price
 

@@ -17,7 +17,7 @@ Liquidation during that time is judged by the first mark price afterwards.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import structlog
@@ -32,35 +32,26 @@ from bot.domain.market import MINUTE_MS, BookTicker, Candle, FundingRate, MarkPr
 from bot.exchange.simulated.exchange import SimulatedExchange
 from bot.exchange.simulated.takeover import Takeover, exposed_symbols, take_over
 from bot.ports import ExchangeHealth, MarketData, Sink
+from bot.trading.limits import Costs
 from simulator.venue.exchange import Exchange as Venue
+from simulator.venue.funding import NoFunding
 
 _log = structlog.get_logger()
 
-_NEVER_HOURS: Final = 1_000_000_000
 _json = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
 class PaperAccount:
-    """What the pretended account is: its opening wallet in USDT, its fee rates, and how it is set up."""
+    """What the pretended account is: its opening wallet in USDT, what trading costs it, and how it is set up.
+
+    Of the costs only the fees are charged: real quotes carry spread, slippage and latency, the market its funding.
+    """
 
     balance: Decimal
-    maker_rate: Decimal
-    taker_rate: Decimal
+    costs: Costs
     leverage: int
     margin_type: str
-
-
-class ToldFunding:
-    """Funding that the market announces: never due by the venue's own clock."""
-
-    def funding_rate(self, symbol: str, funding_time: int) -> Decimal:  # noqa: ARG002 - the protocol's arguments
-        """Return nothing to pay."""
-        return Decimal(0)
-
-    def funding_interval_hours(self, symbol: str) -> int:  # noqa: ARG002 - the protocol's argument
-        """Return an interval that does not end."""
-        return _NEVER_HOURS
 
 
 class PaperExchange:
@@ -189,9 +180,9 @@ class PaperExchange:
             exchange_info,
             balance=account.balance,
             start_ms=known.last_ms if known else 0,
-            maker_fee=account.maker_rate,
-            taker_fee=account.taker_rate,
-            funding=ToldFunding(),
+            maker_fee=account.costs.maker_rate,
+            taker_fee=account.costs.taker_rate,
+            settlements=NoFunding(),
         )
         if known:
             venue.restore(known.account)

@@ -1,12 +1,15 @@
 """The venue's words to the domain's and back. Both sides write enumerations as on the wire, so values carry over."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from bot.domain.account import LeverageBracket
 from bot.domain.fill import Fill
 from bot.domain.instrument import Instrument
 from bot.domain.order import AlgoReport, OrderReport, OrderRequest, OrderType, Side, StopRequest
+from bot.trading.limits import Costs
 from simulator.venue import model
+from simulator.venue.costs import CandleCosts, Tier
 from simulator.venue.instrument import Bracket
 from simulator.venue.instrument import Instrument as Rules
 
@@ -102,6 +105,33 @@ def bracket(symbol: str, row: Bracket) -> LeverageBracket:
     """Return one row of a leverage table."""
     return LeverageBracket(
         symbol, row.notional_floor, row.notional_cap, row.initial_leverage, row.maintenance_ratio, row.cumulative
+    )
+
+
+def venue_brackets(rows: Iterable[LeverageBracket]) -> dict[str, tuple[Bracket, ...]]:
+    """Return leverage tables as the venue takes them, by symbol, from the smallest notional up."""
+    tables: dict[str, list[Bracket]] = {}
+    for row in sorted(rows, key=lambda row: row.floor):
+        table = tables.setdefault(row.symbol, [])
+        table.append(
+            Bracket(
+                bracket=len(table) + 1,
+                initial_leverage=row.leverage,
+                notional_floor=row.floor,
+                notional_cap=row.cap,
+                maintenance_ratio=row.maintenance_rate,
+                cumulative=row.cum,
+            )
+        )
+    return {symbol: tuple(table) for symbol, table in tables.items()}
+
+
+def candle_costs(costs: Costs) -> CandleCosts:
+    """Return what stands in for the book on candles, as the venue takes it."""
+    return CandleCosts(
+        tiers=tuple(Tier(tier.minute_notional, tier.spread_bps, tier.slippage_bps) for tier in costs.tiers),
+        volume_share=costs.volume_share,
+        touch_share=costs.touch_share,
     )
 
 

@@ -186,7 +186,7 @@ def test_a_stop_limit_whose_child_cannot_live_is_rejected(tif, price):
     ("request_", "code"),
     [
         (a_stop("SELL", "99000", kind="MARKET", quantity="0.002"), -1116),
-        (a_stop("SELL", "99000", kind="TRAILING_STOP_MARKET", quantity="0.002"), -1116),
+        (a_stop("SELL", "99000", kind="TRAILING_STOP_MARKET", quantity="0.002"), -2007),
         (a_stop("SELL", "99000", kind="STOP", price="99000"), -4136),
         (a_stop("SELL", "99000", quantity="0.002", close_position=True), -4137),
         (a_stop("SELL", "99000", reduce_only=True), -1106),

@@ -1,6 +1,7 @@
 """Candle mode: the fill rules of a backtest."""
 
 from simulator.venue.model import AlgoStatus, MarginType, OrderStatus
+from tests.unit.simulator.candle_run import MINUTE_MS, ARun, a_long
 from tests.unit.simulator.venue_builders import (
     BTC,
     ETH,
@@ -14,35 +15,6 @@ from tests.unit.simulator.venue_builders import (
     position,
     trades,
 )
-
-MINUTE_MS = 60_000
-
-
-class ARun:
-    """Candles one after the other, with what the strategy does in between."""
-
-    def __init__(self, **options):
-        self.exchange = an_exchange(by_candles=True, **options)
-        self.minute = 0
-
-    def open(self, price, symbol=BTC):
-        self.exchange.open_candle(symbol, START_MS + self.minute * MINUTE_MS, d(price))
-
-    def finish(self, high, low, close, symbol=BTC):
-        self.exchange.finish_candle(symbol, d(high), d(low), d(close))
-        self.minute += 1
-
-    def candle(self, open_price, high, low, close):
-        self.open(open_price)
-        self.finish(high, low, close)
-
-
-def a_long(**options):
-    run = ARun(**options)
-    run.candle("100000", "100100", "99900", "100000")
-    run.exchange.place_order(a_market("BUY", "0.010"))
-    run.open("100050")
-    return run
 
 
 def test_a_market_order_fills_whole_at_the_next_open_at_taker_fee():

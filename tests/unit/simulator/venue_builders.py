@@ -20,6 +20,18 @@ class ATick:
     buyer_is_maker: bool
 
 
+@dataclass(frozen=True)
+class ABar:
+    symbol: str
+    open_time: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal = Decimal(100)
+    interval_ms: int = 60_000
+
+
 def d(text):
     return Decimal(text)
 

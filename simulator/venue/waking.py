@@ -1,0 +1,43 @@
+"""Between which prices nothing can happen to a symbol: what lets a backtest pass over the candles in between."""
+
+from decimal import Decimal
+from typing import Final
+
+from simulator.venue.account import Position
+from simulator.venue.decimals import ZERO, ceil_to, floor_to
+from simulator.venue.margin import liquidation_price
+from simulator.venue.market import ABOVE_ALL, Market
+from simulator.venue.state import State
+
+ALWAYS: Final = (ABOVE_ALL, ZERO)
+"""No price lies above the first and below the second: every candle has to be looked at."""
+NEVER: Final = (ZERO, ABOVE_ALL)
+
+
+def wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
+    """Return (low, high): a candle (and mark price) strictly between them does nothing but move the price."""
+    if market.travelling:
+        return ALWAYS
+    low, high = market.wake_prices()
+    position = state.account.positions[market.instrument.symbol]
+    if position.quantity:
+        below, above = liquidation_bounds(state, market, position)
+        low, high = max(low, below), min(high, above)
+    return low, high
+
+
+def liquidation_bounds(state: State, market: Market, position: Position) -> tuple[Decimal, Decimal]:
+    """Return prices strictly between which the position is safe, a tick to spare; of a crossed one none is known."""
+    if not position.is_isolated:
+        return ALWAYS
+    key = position.quantity, position.cost, position.isolated_wallet
+    if market.safe_for != key:
+        market.safe_for, market.safe = key, _bounds(state, market, position)
+    return market.safe
+
+
+def _bounds(state: State, market: Market, position: Position) -> tuple[Decimal, Decimal]:
+    price, tick = liquidation_price(state, market, position), market.instrument.tick_size
+    if position.quantity > 0:
+        return (ceil_to(price, tick) + tick if price else ZERO), ABOVE_ALL
+    return ZERO, floor_to(price, tick) - tick
