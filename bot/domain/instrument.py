@@ -57,7 +57,7 @@ class Instrument(Struct, frozen=True, gc=False):
 
     def floor_quantity(self, quantity: Decimal, *, market: bool = False) -> Decimal:
         """Round a quantity down to the step; 0 when it is below the first one."""
-        return _floor(quantity, self.step(market=market), self._quantity_offset(market=market))
+        return _floor(quantity, *self._quantity_grid(market=market))
 
     def floor_quantity_worth(self, notional: Decimal, price: Decimal, *, market: bool = False) -> Decimal:
         """Return the largest quantity on the grid that is worth at most `notional` at `price`.
@@ -66,14 +66,14 @@ class Instrument(Struct, frozen=True, gc=False):
         """
         if notional <= ZERO or price <= ZERO:
             return ZERO
-        step = self.step(market=market)
-        offset = self._quantity_offset(market=market)
+        step, offset = self._quantity_grid(market=market)
         left = notional - offset * price
         return left // (price * step) * step + offset if left >= ZERO else ZERO
 
     def floor_price(self, price: Decimal) -> Decimal:
         """Round a price down to the tick."""
-        return _floor(price, self.tick, self._price_offset())
+        tick = self.tick_size or EIGHT_PLACES
+        return _floor(price, tick, self.min_price % tick)
 
     def ceil_price(self, price: Decimal) -> Decimal:
         """Round a price up to the tick."""
@@ -86,11 +86,11 @@ class Instrument(Struct, frozen=True, gc=False):
 
     def stop_price(self, entry_side: Side, entry_price: Decimal, percent: Decimal) -> Decimal:
         """Return the stop `percent` away from the entry, rounded to the tick towards it, at least one tick away."""
-        away = entry_price * (1 - entry_side.sign * percent / 100)
-        stop = self.price_towards(away, entry_price)
+        tick = self.tick
+        away = entry_price * percent / 100
         if entry_side is Side.BUY:
-            return min(stop, self._ceil_below(entry_price))
-        return max(stop, self._floor_above(entry_price))
+            return min(self.ceil_price(entry_price - away), self.ceil_price(entry_price) - tick)
+        return max(self.floor_price(entry_price + away), self.floor_price(entry_price) + tick)
 
     def refusal(
         self,
@@ -166,17 +166,10 @@ class Instrument(Struct, frozen=True, gc=False):
         worth = f"{_grouped(quantity * price)} {self.quote_asset}"
         return f"{plain(quantity)} {self.symbol} @ {_grouped(price)} = {worth}"
 
-    def _price_offset(self) -> Decimal:
-        return self.min_price % self.tick
-
-    def _quantity_offset(self, *, market: bool) -> Decimal:
-        return (self.market_min_quantity if market else self.min_quantity) % self.step(market=market)
-
-    def _ceil_below(self, price: Decimal) -> Decimal:
-        return self.ceil_price(price) - self.tick
-
-    def _floor_above(self, price: Decimal) -> Decimal:
-        return self.floor_price(price) + self.tick
+    def _quantity_grid(self, *, market: bool) -> tuple[Decimal, Decimal]:
+        """Return the step, and where the grid begins within the first one."""
+        step = self.step(market=market)
+        return step, (self.market_min_quantity if market else self.min_quantity) % step
 
 
 _REMEDIES = {

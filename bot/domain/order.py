@@ -274,9 +274,9 @@ def merge_algo_reports(known: AlgoReport, report: AlgoReport) -> AlgoReport | No
 
 def _is_older(report: OrderReport | AlgoReport, known: OrderReport | AlgoReport) -> bool:
     """Say whether a report is behind what is known. A status that is not listed is judged by its time alone."""
-    if _is_final(report.status) is not _is_final(known.status):
-        return _is_final(known.status)
     said, had = _RANKS.get(report.status), _RANKS.get(known.status)
+    if (said == _FINAL_RANK) is not (had == _FINAL_RANK):
+        return had == _FINAL_RANK
     if said is not None and had is not None and said != had:
         return said < had
     return report.updated_ms < known.updated_ms

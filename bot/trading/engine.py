@@ -59,8 +59,7 @@ class Engine:
     def handle(self, event: Event) -> list[Command]:
         """Take one event and return all `Record`s, then the rest; [] when there is nothing to do."""
         state = self._state
-        if event.at_ms > state.now_ms:
-            state.now_ms = event.at_ms
+        state.now_ms = max(state.now_ms, event.at_ms)
         match event:
             case CandleClosed():
                 candles.close(state, event.candle, complete=event.complete)

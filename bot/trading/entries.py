@@ -41,7 +41,7 @@ def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
     signal_id = f"{symbol.symbol}-{candle.open_time}-enter"
     audit.signal(state, symbol, signal_id, "entry", side)
     sizing = _size(state, symbol, candle.close)
-    ask = Ask(symbol.symbol, side, sizing.quantity, candle.close, state.now_ms)
+    ask = _ask(state, symbol, side, sizing.quantity, candle.close)
     assessment = state.risk.assess(ask, state)
     refusal = _untimely(state, symbol, candle) or assessment.refusal or _unfit(state, symbol, ask)
     if refusal is not None:
@@ -70,7 +70,7 @@ def again(state: State, symbol: SymbolState, intent: Intent, *, cross: bool) -> 
     price = symbol.last_close
     _, instrument = symbol.trading
     quantity = instrument.floor_quantity(left, market=_market(state, cross=cross))
-    ask = Ask(symbol.symbol, intent.side, quantity, price, state.now_ms)
+    ask = _ask(state, symbol, intent.side, quantity, price)
     assessment = state.risk.assess(ask, state)
     refusal = _unpaced_refusal(assessment) or _unfit(state, symbol, ask, market=_market(state, cross=cross))
     if refusal is not None:
@@ -86,6 +86,7 @@ def withdraw(state: State, symbol: SymbolState) -> None:
     for intent in list(symbol.intents.values()):
         if intent.purpose is Purpose.ENTRY and is_open(intent):
             orders.close_intent(state, symbol, intent, "given_up")
+            state.touched[symbol.symbol] = None
 
 
 def deadline_ms(state: State, intent: Intent) -> int:
@@ -93,9 +94,14 @@ def deadline_ms(state: State, intent: Intent) -> int:
     return intent.created_ms + state.plan.execution.ttl_seconds * 1_000
 
 
+def _ask(state: State, symbol: SymbolState, side: Side, quantity: Decimal, price: Decimal) -> Ask:
+    worst = symbol.exposure().worst_after(side, quantity) * price
+    return Ask(symbol.symbol, side, quantity, price, state.now_ms, worst)
+
+
 def _intent_id(symbol: SymbolState, candle: Candle) -> str:
     strategy = audit.strategy_name(symbol)
-    return ids.intent_id(Purpose.ENTRY, symbol.symbol, strategy, Purpose.ENTRY.value, candle.open_time)
+    return ids.intent_id(Purpose.ENTRY, symbol.symbol, strategy, Purpose.ENTRY, candle.open_time)
 
 
 def _enter(state: State, symbol: SymbolState, ask: Ask, intent_id: str, decision_id: str) -> None:
@@ -107,7 +113,7 @@ def _enter(state: State, symbol: SymbolState, ask: Ask, intent_id: str, decision
         quantity=ask.quantity,
         executed_quantity=ZERO,
         price=ask.price,
-        stop_price=symbol.trading[0].stop_price(ask.side, ask.price),
+        stop_price=symbol.trading[0].stop_price(ask.side, ask.price) if state.narrated else ZERO,
         reason="signal",
         decision_id=decision_id,
         state="open",
@@ -116,7 +122,7 @@ def _enter(state: State, symbol: SymbolState, ask: Ask, intent_id: str, decision
         created_ms=state.now_ms,
         updated_ms=state.now_ms,
     )
-    state.remember_risk(state.risk.entry_taken(symbol.symbol, state.now_ms))
+    state.record_all(state.risk.entry_taken(symbol.symbol, state.now_ms))
     orders.submit(state, symbol, _approve(state, symbol, intent, ask, cross=False))
 
 

@@ -59,7 +59,7 @@ def leave(state: State, symbol: SymbolState, reason: str, cause: str) -> None:
     """Close the whole position at the market, unless that is under way already."""
     if not symbol.track.quantity or in_flight(symbol):
         return
-    intent_id = ids.intent_id(Purpose.EXIT, symbol.symbol, audit.strategy_name(symbol), Purpose.EXIT.value, cause)
+    intent_id = ids.intent_id(Purpose.EXIT, symbol.symbol, audit.strategy_name(symbol), Purpose.EXIT, cause)
     if orders.known(state, symbol, intent_id):
         return
     entries.withdraw(state, symbol)

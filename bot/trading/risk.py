@@ -77,7 +77,10 @@ class OpenGates(Rule):
     reason = "gates"
 
     def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        for gate, detail in standing.closed_gates(ask.symbol).items():
+        closed = standing.closed_gates(ask.symbol)
+        if not closed:
+            return None
+        for gate, detail in closed.items():
             if gate not in {KILL_SWITCH, DATA_STALE}:
                 return Refusal(gate, detail or f"gate {gate} is closed")
         return None
@@ -92,9 +95,11 @@ class NotHalted(Rule):
     reason = "halts"
 
     def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        for reason, detail in standing.halts(ask.symbol).items():
-            return Refusal(reason, detail or f"halted: {reason}")
-        return None
+        halts = standing.halts(ask.symbol)
+        if not halts:
+            return None
+        reason, detail = next(iter(halts.items()))
+        return Refusal(reason, detail or f"halted: {reason}")
 
 
 class DailyLoss(Rule):
@@ -172,7 +177,7 @@ class DailyLoss(Rule):
         if day == self._day:
             return []
         self._day = day
-        return [self.remember(json.encode(day).decode(), at_ms)]
+        return [self.remember(day, at_ms)]
 
 
 class VolatilityPause(Rule):
@@ -394,6 +399,8 @@ def bracket_cap(brackets: Iterable[LeverageBracket], symbol: str, leverage: int)
 
 
 def _worst_notional(ask: Ask, standing: Standing) -> Decimal:
+    if ask.worst_notional is not None:
+        return ask.worst_notional
     return standing.exposure(ask.symbol).worst_after(ask.side, ask.quantity) * ask.price
 
 

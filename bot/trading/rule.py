@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import ClassVar, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from bot.domain.order import Side
 from bot.domain.records import RiskEvent, RiskState, Row
@@ -13,13 +13,18 @@ from bot.trading.limits import CorePlan
 
 
 class Ask(Struct, frozen=True, gc=False):
-    """An entry somebody wants: quantity in base asset, price = the deciding close, at_ms = market time."""
+    """An entry somebody wants: quantity in base asset, price = the deciding close, at_ms = market time.
+
+    `worst_notional` is the largest position it may lead to at that price, with all that is live or unknown filled;
+    None = each rule works it out.
+    """
 
     symbol: str
     side: Side
     quantity: Decimal
     price: Decimal
     at_ms: int
+    worst_notional: Decimal | None = None
 
 
 class Refusal(Struct, frozen=True, gc=False):
@@ -43,9 +48,11 @@ class Exposure(Struct, frozen=True, gc=False):
 
     def worst_after(self, side: Side, quantity: Decimal) -> Decimal:
         """Return the largest absolute position if `quantity` more is ordered and the worse side fills alone."""
-        bought = self.buying + (quantity if side is Side.BUY else 0)
-        sold = self.selling + (quantity if side is Side.SELL else 0)
-        return max(abs(self.position + bought), abs(self.position - sold))
+        bought = self.position + self.buying
+        sold = self.position - self.selling
+        if side is Side.BUY:
+            return max(abs(bought + quantity), abs(sold))
+        return max(abs(bought), abs(sold - quantity))
 
     @property
     def worst(self) -> Decimal:
@@ -159,8 +166,9 @@ class Rule(ABC):
     def restore(self, row: RiskState) -> None:  # noqa: B027 - a rule without memory has nothing to take back
         """Take back a row that `remember` wrote in an earlier life."""
 
-    def remember(self, value: str, at_ms: int, symbol: str = "") -> RiskState:
+    def remember(self, memory: Struct, at_ms: int, symbol: str = "") -> RiskState:
         """Build the row that keeps this rule's memory."""
+        value = json.encode(memory).decode() if self.plan.narrated else ""
         return RiskState(rule=self.reason, symbol=symbol, value=value, updated_ms=at_ms)
 
     def tell(self, kind: str, detail: str, at_ms: int, symbol: str = "") -> RiskEvent:

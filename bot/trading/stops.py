@@ -64,11 +64,12 @@ def update(state: State, report: AlgoReport) -> None:
     if merged is None:
         return
     word = ALGO_STATES.get(report.status, row.state)
-    unmoved = row.state is OrderState.CANCELLING and word is OrderState.RESTING
-    moved = replace(row, state=row.state if unmoved else word, report=merged)
-    if moved == row and symbol.algo(report.client_algo_id) is not None:
+    if row.state is OrderState.CANCELLING and word is OrderState.RESTING:
+        word = row.state
+    if word is row.state and merged == row.report and symbol.algo(report.client_algo_id) is not None:
         return
-    _keep(state, symbol, replace(moved, updated_ms=state.now_ms))
+    moved = replace(row, state=word, report=merged, updated_ms=state.now_ms)
+    _keep(state, symbol, moved)
     _after_move(state, symbol, row, moved)
 
 
@@ -179,7 +180,7 @@ def _move(state: State, symbol: SymbolState, current: AlgoOrderRow) -> None:
 
 def _place_new(state: State, symbol: SymbolState) -> None:
     price = _wanted_price(symbol)
-    cause = (symbol.symbol, Purpose.STOP.value, symbol.track.trip, price, symbol.stop_id, state.now_ms)
+    cause = (symbol.symbol, Purpose.STOP, symbol.track.trip, price, symbol.stop_id, state.now_ms)
     intent = Intent(
         intent_id=ids.intent_id(Purpose.STOP, *cause),
         symbol=symbol.symbol,
@@ -209,6 +210,7 @@ def _place(state: State, symbol: SymbolState, intent: Intent, price: Decimal) ->
     _keep(state, symbol, _sent(state, sent, request))
     symbol.stop_id = client_algo_id
     symbol.stop_basis = symbol.track.entry_price
+    put_aside(symbol)
     fills.record_position(state, symbol)
     state.ask(PlaceStop(request))
 
@@ -335,6 +337,8 @@ def _forget_ended(state: State, symbol: SymbolState) -> None:
 
 def put_aside(symbol: SymbolState) -> None:
     """Put aside the stops that are over and protect nothing any more; forget the oldest of them."""
+    if len(symbol.algos) == 1 and symbol.stop_id in symbol.algos and symbol.track.quantity:
+        return
     over = [
         key
         for key, row in symbol.algos.items()
