@@ -53,8 +53,9 @@ def judge(state: State) -> None:
     """Have the rules look at equity now; a halt of theirs withdraws what still rests."""
     if not state.opened:
         return
-    state.peak_equity = max(state.peak_equity, state.equity)
-    rows = state.risk.judge(state)
+    equity = state.equity
+    state.peak_equity = max(state.peak_equity, equity)
+    rows = state.risk.judge(state, equity)
     if rows:
         state.remember_risk(rows)
         for row in rows:

@@ -137,9 +137,8 @@ class DailyLoss(Rule):
         lost = ZERO if self._day is None else self._day.equity - standing.equity
         return Usage(max(ZERO, lost), self._limit)
 
-    def judge(self, standing: Standing) -> list[Row]:
+    def judge(self, standing: Standing, equity: Decimal) -> list[Row]:
         rows: list[Row] = []
-        equity = standing.equity
         day_ms = _day_of(standing.now_ms)
         day = self._day
         if day is None or day.day_ms < day_ms:
@@ -337,14 +336,16 @@ class Risk:
             refusal = refusal or answer
         return Assessment(refusal, verdicts)
 
-    def judge(self, standing: Standing) -> list[Row]:
-        """Judge equity and the day: at each minute boundary, at each fill, and when `wake` says so.
+    def judge(self, standing: Standing, equity: Decimal | None = None) -> list[Row]:
+        """Judge equity (None = read it here) and the day: at each minute boundary, each fill, and when `wake` says so.
 
         A RiskEvent among the rows is news for people; kind `halt` means that entries stop now.
         """
+        if equity is None:
+            equity = standing.equity
         rows: list[Row] = []
         for rule in self._judging:
-            rows += rule.judge(standing)
+            rows += rule.judge(standing, equity)
         return rows
 
     def entry_taken(self, symbol: str, at_ms: int) -> list[Row]:

@@ -139,7 +139,7 @@ class Rule(ABC):
         """Return how much of the limit is in use, for the heartbeat; None = not that kind of rule."""
         return None
 
-    def judge(self, standing: Standing) -> list[Row]:  # noqa: ARG002 - a hook
+    def judge(self, standing: Standing, equity: Decimal) -> list[Row]:  # noqa: ARG002 - a hook
         """Look at equity and day, at each minute boundary and each fill; return the rows that changed."""
         return []
 

@@ -273,7 +273,7 @@ class State:
     @property
     def equity(self) -> Decimal:
         """Return wallet + unrealized profit at the last closes."""
-        equity = self.wallet
+        equity = self.wallets.get(self.margin_asset, ZERO)
         for symbol in self.by_symbol.values():
             track = symbol.track
             if track.quantity:
