@@ -220,6 +220,15 @@ def test_rows_of_another_month_are_refused(tmp_path):
         desk.fetch("2025-02-01", "2025-03-01")
 
 
+def test_candles_of_the_archive_that_cannot_be_are_refused(tmp_path):
+    desk = Desk(tmp_path)
+    row = desk.exchange.row
+    desk.exchange.row = lambda kind, at_ms, interval_ms: [*row(kind, at_ms, interval_ms)[:2], "1", "1", "1", "1"]
+    with pytest.raises(DataError, match=r"1h-2025-02\.zip: BTCUSDT at 2025-02-01T00:00:00Z: open or close outside"):
+        desk.fetch("2025-02-01", "2025-03-01")
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
 def test_data_that_contradicts_what_is_stored_is_refused_unless_told_to_replace(tmp_path):
     desk = Desk(tmp_path)
     shelf, _ = desk.fetch("2025-03-03", "2025-03-04")

@@ -145,6 +145,7 @@ def test_funding_of_the_archive_is_floored_to_the_minute(tmp_path):
             "these are seconds",
         ),
         (archive_lines(candles())[::-1], "row out of order"),
+        ([line.replace("0000,", "0001,", 1) for line in archive_lines(candles(), unit=1000)], "no whole milliseconds"),
         ([NAMES], "holds no rows"),
     ],
 )

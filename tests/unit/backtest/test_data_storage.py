@@ -1,3 +1,5 @@
+import resource
+
 import numpy as np
 import pyarrow.parquet
 import pytest
@@ -73,6 +75,20 @@ def test_what_was_fetched_is_remembered_month_by_month(tmp_path):
     shelf.add(a_part(first=MIDNIGHT + HOUR), (MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR))
     assert shelf.covered("2025-03") == [(MIDNIGHT, MIDNIGHT + 2 * HOUR)]
     assert shelf.covered("2025-04") == []
+
+
+def test_a_write_that_fails_leaves_the_month_as_it_was_and_nothing_beside_it(tmp_path):
+    shelf = minutes(tmp_path)
+    shelf.add(a_part())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))
+    try:
+        with pytest.raises(ConfigurationError, match=r"2025-03\.parquet cannot be written"):
+            shelf.add(a_part(count=5_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in shelf.folder.iterdir()] == ["2025-03.parquet"]
+    assert shelf.read("2025-03").times.size == 5
 
 
 def test_what_a_killed_write_left_behind_is_no_month(tmp_path):

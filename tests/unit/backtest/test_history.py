@@ -119,6 +119,14 @@ def test_of_stored_months_the_interval_asked_for_is_taken_else_the_finest(tmp_pa
     assert made.series["BTCUSDT"].open_time.size == 6
 
 
+def test_what_is_hidden_or_of_other_symbols_in_the_storage_is_not_even_opened(tmp_path):
+    parquet(tmp_path / "BTCUSDT" / "1m" / "2025-03.parquet", candles())
+    for name in ("BTCUSDT/1m/.2025-03.parquet", "ETHUSDT/1m/2025-03.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("not Parquet")
+    assert read_history([tmp_path], BTC).series["BTCUSDT"].open_time.size == 5
+
+
 def test_candles_from_the_given_end_on_are_left_out(tmp_path):
     file = parquet(tmp_path / "a.parquet", candles(count=5))
     assert read_history([file], BTC, to_ms=MIDNIGHT + 3 * MINUTE).series["BTCUSDT"].open_time.size == 3
@@ -440,6 +448,13 @@ def test_marks_give_the_price_at_the_open_of_a_bar(tmp_path):
     assert marks.opening(MIDNIGHT + 8 * 60 * MINUTE) == Decimal("1000.12345678")
     assert marks.opening(MIDNIGHT + MINUTE) is None
     assert marks.opening(MIDNIGHT + 5 * 8 * 60 * MINUTE) is None
+
+
+def test_a_mark_price_bar_that_cannot_be_is_refused(tmp_path):
+    rows = without("volume", candles(interval=8 * 60 * MINUTE))
+    rows[1] |= {"high": 1.0}
+    with pytest.raises(DataError, match="BTCUSDT at 2025-03-01T08:00:00Z: open or close outside"):
+        read_marks(parquet(tmp_path / "a.parquet", rows), ("BTCUSDT",))
 
 
 # recorded data
