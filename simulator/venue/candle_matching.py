@@ -103,7 +103,7 @@ def _finish_whole(state: State, market: Market, candle: Candle, mark: Candle | N
     size = abs(state.account.positions[candle.symbol].quantity)
     if market.travelling:
         for order_id in arrivals(market, end_ms):
-            due_ms = max(market.travelling[order_id], candle.open_time)
+            due_ms = max(market.travelling.get(order_id, 0), candle.open_time)
             advance(state, due_ms)
             arrive(state, market, order_id, price_at(market, candle, state.orders[order_id].side, due_ms))
     advance(state, end_ms)

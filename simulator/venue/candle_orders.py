@@ -27,8 +27,9 @@ def send(state: State, market: Market, order: Order) -> Order:
 
 
 def arrive(state: State, market: Market, order_id: int, price: Decimal) -> None:
-    """End the travels of an order: it meets the market at this price."""
-    del market.travelling[order_id]
+    """End the travels of an order: it meets the market at this price, unless one before it closed it."""
+    if market.travelling.pop(order_id, None) is None:
+        return
     market.is_stale = True
     reach(state, market, state.orders[order_id], price)
 

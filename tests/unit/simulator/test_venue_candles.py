@@ -1,5 +1,6 @@
 """Candle mode: the fill rules of a backtest."""
 
+from simulator.venue.latency import ConstantLatency
 from simulator.venue.model import AlgoStatus, MarginType, OrderStatus
 from tests.unit.simulator.candle_run import MINUTE_MS, ARun, a_long
 from tests.unit.simulator.venue_builders import (
@@ -147,6 +148,20 @@ def test_liquidation_is_judged_at_the_worst_price_of_the_candle():
     run.finish("100000", "95000", "100000")
     assert position(run.exchange) == 0
     assert run.exchange.all_orders(BTC)[-1].client_order_id == "autoclose-1"
+
+
+def test_an_exit_that_an_order_before_it_made_pointless_is_gone_when_it_would_arrive():
+    for latency in (None, ConstantLatency(500)):
+        run = ARun(latency=latency)
+        run.candle("100000", "100100", "99900", "100000")
+        run.exchange.place_order(a_market("BUY", "0.010"))
+        run.open("100050")
+        run.finish("100100", "99900", "100000")
+        run.exchange.place_order(a_market("SELL", "0.030"))
+        late = run.exchange.place_order(a_market("SELL", "0.010", reduce_only=True))
+        run.candle("100000", "100100", "99900", "100000")
+        assert position(run.exchange) == d("-0.020")
+        assert run.exchange.query_order(BTC, late.order_id).status is OrderStatus.EXPIRED
 
 
 def test_two_stops_of_one_candle_close_once():
