@@ -36,7 +36,7 @@ def random_case(seed: int) -> Case:
         min_session_candles=chance.choice((1, 30, 30, 90)),
         warm_up=chance.choice((30, 100, 300)),
     )
-    base = chance.choice((60, 1000, 1000, 30_000, 700_000))
+    base = chance.choice((60, 1000, 1000, 30_000) if swinging else (60, 1000, 1000, 30_000, 700_000))
     rows = _swings(chance, base, start, count, rules.k) if swinging else _walk(chance, base, start, count)
     rows = _cut(chance, rows, rules)
     return Case(
@@ -70,7 +70,11 @@ def _walk(chance: random.Random, base: int, start: int, count: int) -> list[Row]
 
 
 def _swings(chance: random.Random, base: int, start: int, count: int, k: Fraction) -> list[Row]:
-    """Alternate around `base` with equal volumes, so that VWAP and bands are whole, and probe them in empty minutes."""
+    """Alternate around `base` with equal volumes, so that VWAP and bands are whole, and probe them in empty minutes.
+
+    The sums of a session stay below 2**53: beyond it the last bit of a float64, in which the strategy is described,
+    decides a tie that whole numbers see.
+    """
     apart = max(1, base * chance.choice((2, 4, 8)) // 1000)
     band = int(k * apart)
     probes = (base - band, base - band - 1, base + band, base + band + 1, base)
