@@ -55,6 +55,8 @@ class Position:
         if not held or (held > 0) == (signed_quantity > 0):
             self._increase(signed_quantity, price, commission)
             return ZERO
+        if signed_quantity == -held:
+            return self._close(price)
         closed = min(abs(signed_quantity), abs(held))
         realized = self._reduce(closed, price)
         opened = abs(signed_quantity) - closed
@@ -64,12 +66,19 @@ class Position:
         self.accumulated_realized += realized
         return realized
 
+    def _close(self, price: Decimal) -> Decimal:
+        quantity = self.quantity
+        realized = round8(quantity * price - (self.cost if quantity > 0 else -self.cost))
+        self.quantity = self.cost = self.fees = self.isolated_wallet = ZERO
+        self.accumulated_realized += realized
+        return realized
+
     def _increase(self, signed_quantity: Decimal, price: Decimal, commission: Decimal) -> None:
-        quote = price * abs(signed_quantity)
+        quote = price * (signed_quantity if signed_quantity > 0 else -signed_quantity)
         self.quantity += signed_quantity
         self.cost += quote
         self.fees += commission
-        if self.is_isolated:
+        if self.margin_type is MarginType.ISOLATED:
             self.isolated_wallet += round8(quote / self.leverage)
 
     def _reduce(self, quantity: Decimal, price: Decimal) -> Decimal:
@@ -89,12 +98,13 @@ class Position:
 
 
 class Account:
-    """The wallets by asset and the positions by symbol of the one account."""
+    """The wallets by asset and the positions by symbol of the one account; `held` are those that are not flat."""
 
     def __init__(self, opening: Mapping[str, Decimal], margin_assets: Mapping[str, str], opened_ms: int = 0) -> None:
         self.opening = dict(opening)
         self.wallets = dict(opening)
         self.positions = {symbol: Position(symbol, asset) for symbol, asset in margin_assets.items()}
+        self.held: dict[str, Position] = {}
         self.updated_ms = opened_ms
         for asset in margin_assets.values():
             self.wallets.setdefault(asset, ZERO)
@@ -104,10 +114,17 @@ class Account:
         self.wallets[asset] = self.wallets.get(asset, ZERO) + amount
         self.updated_ms = at_ms
 
+    def note(self, position: Position) -> None:
+        """Take note of a position's new quantity."""
+        if position.quantity:
+            self.held[position.symbol] = position
+        else:
+            self.held.pop(position.symbol, None)
+
     def cross_wallet(self, asset: str) -> Decimal:
         """Return the wallet without what isolated positions hold."""
         free = self.wallets[asset]
-        for position in self.positions.values():
+        for position in self.held.values():
             if position.isolated_wallet and position.margin_asset == asset:
                 free -= position.isolated_wallet
         return free

@@ -39,7 +39,7 @@ def place_algo(state: State, request: AlgoRequest) -> AlgoOrder:
     market = state.market(request.symbol)
     _check_kind(state, request)
     _check_filters(market, request)
-    if sum(len(other.waiting) for other in state.markets.values()) >= MOST_CONDITIONAL_ORDERS:
+    if state.waiting_count >= MOST_CONDITIONAL_ORDERS:
         raise refusal(-4045)
     price = working_price(market, request.working_type)
     is_late = _is_late(market, request)
@@ -198,29 +198,35 @@ def _check_trailing(market: Market, request: AlgoRequest) -> None:
 
 
 def _new_algo(state: State, request: AlgoRequest) -> AlgoOrder:
-    algo_id = state.next_algo_id()
+    algo_id, now_ms = state.next_algo_id(), state.now_ms
     return AlgoOrder(
-        algo_id=algo_id,
-        client_algo_id=request.client_algo_id or f"venue-{algo_id}",
-        symbol=request.symbol,
-        side=request.side,
-        position_side=request.position_side,
-        type=request.type,
-        time_in_force=request.time_in_force,
-        quantity=request.quantity,
-        price=ZERO if request.type in MARKET_TYPES else request.price,
-        trigger_price=request.trigger_price,
-        working_type=request.working_type,
-        close_position=request.close_position,
-        reduce_only=request.reduce_only,
-        price_protect=request.price_protect,
-        status=AlgoStatus.NEW,
-        created_ms=state.now_ms,
-        updated_ms=state.now_ms,
-        self_trade_prevention=request.self_trade_prevention,
-        price_match=request.price_match,
-        activate_price=request.activate_price,
-        callback_rate=request.callback_rate,
+        algo_id,
+        request.client_algo_id or f"venue-{algo_id}",
+        request.symbol,
+        request.side,
+        request.position_side,
+        request.type,
+        request.time_in_force,
+        request.quantity,
+        ZERO if request.type in MARKET_TYPES else request.price,
+        request.trigger_price,
+        request.working_type,
+        request.close_position,
+        request.reduce_only,
+        request.price_protect,
+        AlgoStatus.NEW,
+        now_ms,
+        now_ms,
+        0,
+        0,
+        ZERO,
+        ZERO,
+        "",
+        "",
+        request.self_trade_prevention,
+        request.price_match,
+        request.activate_price,
+        request.callback_rate,
     )
 
 

@@ -13,7 +13,6 @@ from simulator.venue.model import (
     AlgoStatus,
     ExecutionType,
     ExpiryReason,
-    IncomeType,
     Order,
     OrderRequest,
     OrderStatus,
@@ -22,32 +21,37 @@ from simulator.venue.model import (
     Tick,
     TimeInForce,
     Trade,
+    WorkingType,
 )
 from simulator.venue.state import State
 
 
 def accept(state: State, request: OrderRequest, *, algo_id: int = 0, close_position: bool = False) -> Order:
     """Give a checked request its order id and tell NEW."""
-    order_id = state.next_order_id()
+    order_id, now_ms = state.next_order_id(), state.now_ms
     is_market = request.type is OrderType.MARKET
     order = Order(
-        order_id=order_id,
-        client_order_id=request.client_order_id or f"venue-{order_id}",
-        symbol=request.symbol,
-        side=request.side,
-        position_side=request.position_side,
-        type=request.type,
-        time_in_force=TimeInForce.GTC if is_market else request.time_in_force,
-        quantity=request.quantity,
-        price=ZERO if is_market else request.price,
-        reduce_only=request.reduce_only,
-        close_position=close_position,
-        status=OrderStatus.NEW,
-        created_ms=state.now_ms,
-        updated_ms=state.now_ms,
-        algo_id=algo_id,
-        self_trade_prevention=request.self_trade_prevention,
-        price_match=request.price_match,
+        order_id,
+        request.client_order_id or f"venue-{order_id}",
+        request.symbol,
+        request.side,
+        request.position_side,
+        request.type,
+        TimeInForce.GTC if is_market else request.time_in_force,
+        request.quantity,
+        ZERO if is_market else request.price,
+        request.reduce_only,
+        close_position,
+        OrderStatus.NEW,
+        now_ms,
+        now_ms,
+        algo_id,
+        ZERO,
+        ZERO,
+        ExpiryReason.NONE,
+        WorkingType.CONTRACT_PRICE,
+        request.self_trade_prevention,
+        request.price_match,
     )
     state.keep_new_order(order)
     state.tell_order(order, ExecutionType.NEW)
@@ -118,25 +122,24 @@ def fill(
     commission = state.fees.commission(quote, maker=maker)
     realized = position.fill(quantity if order.side is Side.BUY else -quantity, price, commission)
     position.updated_ms = state.now_ms
-    trade = Trade(
-        trade_id=state.next_trade_id(),
-        order_id=order.order_id,
-        symbol=order.symbol,
-        side=order.side,
-        position_side=order.position_side,
-        price=price,
-        quantity=quantity,
-        quote=quote,
-        maker=maker,
-        commission=commission,
-        commission_asset=asset,
-        realized_pnl=realized,
-        time_ms=state.now_ms,
+    state.account.note(position)
+    state.keep_trade(
+        trade := Trade(
+            state.next_trade_id(),
+            order.order_id,
+            order.symbol,
+            order.side,
+            order.position_side,
+            price,
+            quantity,
+            quote,
+            maker,
+            commission,
+            asset,
+            realized,
+            state.now_ms,
+        )
     )
-    state.keep_trade(trade)
-    info = str(trade.trade_id)
-    state.earn(IncomeType.REALIZED_PNL, realized, asset, symbol=order.symbol, info=info, trade_id=trade.trade_id)
-    state.earn(IncomeType.COMMISSION, -commission, asset, symbol=order.symbol, info=info, trade_id=trade.trade_id)
     executed = order.executed_quantity + quantity
     order = replace(
         order,
@@ -147,7 +150,8 @@ def fill(
     )
     state.keep_order(order)
     state.tell_order(order, execution, trade)
-    state.tell_account(AccountReason.ORDER, asset, position=position, change=ZERO)
+    if not state.is_brief:
+        state.tell_account(AccountReason.ORDER, asset, position=position, change=ZERO)
     _finish_parent(state, order)
     return order
 
@@ -166,9 +170,10 @@ def enforce_reduce_only(state: State, market: Market) -> None:
     """Expire reduce-only orders that could do more than close the position, the least likely to fill first (er 4)."""
     if not market.resting:
         return
-    left = abs(state.account.positions[market.instrument.symbol].quantity)
+    position = state.account.positions[market.instrument.symbol]
+    left = abs(position.quantity)
     for order in reduce_only_orders(market):
-        if is_reducing(state.account.positions[order.symbol], order) and order.remaining <= left:
+        if is_reducing(position, order) and order.remaining <= left:
             left -= order.remaining
         else:
             expire(state, order, ExpiryReason.REDUCE_ONLY)
@@ -177,7 +182,8 @@ def enforce_reduce_only(state: State, market: Market) -> None:
 def reduce_only_orders(market: Market) -> list[Order]:
     """List open reduce-only orders, those most likely to fill first."""
     orders = [order for order in market.resting.values() if order.reduce_only]
-    orders.sort(key=lambda order: (*closing_rank(order), order.order_id))
+    if len(orders) > 1:
+        orders.sort(key=lambda order: (*closing_rank(order), order.order_id))
     return orders
 
 

@@ -87,7 +87,7 @@ def incomes(
     """List income rows, of one symbol and type where given."""
     rows = [
         row
-        for row in state.incomes
+        for row in state.incomes()
         if (not symbol or row.symbol == symbol) and (income_type is None or row.type is income_type)
     ]
     return _window(rows, lambda row: row.time_ms, start_ms, end_ms, limit)

@@ -136,7 +136,10 @@ def bracket_of(brackets: Sequence[Bracket], notional: Decimal) -> Bracket:
 
 def largest_notional(brackets: Sequence[Bracket], leverage: int) -> Decimal:
     """Tell the largest position notional allowed at `leverage`; 0 when the table does not allow it at all."""
-    return max((row.notional_cap for row in brackets if row.initial_leverage >= leverage), default=ZERO)
+    for row in reversed(brackets):
+        if row.initial_leverage >= leverage:
+            return row.notional_cap
+    return ZERO
 
 
 def _value(rule: Mapping[str, Any], key: str) -> Decimal:

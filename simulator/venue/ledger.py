@@ -100,7 +100,7 @@ def _fill(trade: Trade) -> Row:
 
 def _funding(state: State) -> list[Row]:
     sums: dict[tuple[int, str, str, str], Decimal] = defaultdict(Decimal)
-    for row in state.incomes:
+    for row in state.incomes():
         if row.type is IncomeType.FUNDING_FEE:
             sums[row.time_ms // MINUTE_MS * MINUTE_MS, row.symbol, row.type.value, row.asset] += row.amount
     return [
@@ -117,7 +117,7 @@ def _is_transfer(row: Income) -> bool:
 def _transfers(state: State) -> list[Row]:
     rows = sorted(
         (row.time_ms // SECOND_MS * SECOND_MS, row.type.value, row.symbol, row.asset, row.amount)
-        for row in state.incomes
+        for row in state.incomes()
         if _is_transfer(row)
     )
     return [
@@ -134,7 +134,7 @@ def _totals(trades: list[Trade], state: State) -> dict[str, dict[str, Decimal]]:
         margin_asset = state.account.positions[trade.symbol].margin_asset
         totals[margin_asset]["realized_pnl"] += trade.realized_pnl
         totals[trade.commission_asset]["commission"] += trade.commission
-    for row in state.incomes:
+    for row in state.incomes():
         if row.type is IncomeType.FUNDING_FEE:
             totals[row.asset]["funding"] += row.amount
         elif _is_transfer(row):

@@ -65,9 +65,10 @@ def maintenance_margin(brackets: Sequence[Bracket], notional: Decimal) -> Decima
 def available(state: State, asset: str) -> Decimal:
     """Return what new orders may use of an asset: cross wallet + cross PnL - margins tied up, never below 0."""
     free = state.account.cross_wallet(asset)
-    for symbol, market in state.markets.items():
-        position = state.account.positions[symbol]
-        if position.margin_asset != asset or not (position.quantity or market.resting):
+    account = state.account
+    for symbol in {**account.held, **state.busy}:
+        market, position = state.markets[symbol], account.positions[symbol]
+        if position.margin_asset != asset or (position.is_isolated and not market.resting):
             continue
         load = load_of(market, position)
         free -= load.order_margin
@@ -82,20 +83,32 @@ def check_new_order(state: State, market: Market, request: OrderRequest, price: 
     An order that only reduces the worst outcome needs nothing. A price worse than the mark costs the difference too.
     """
     position = state.account.positions[request.symbol]
-    notional = position.quantity * market.mark
-    bids, asks = market.open_notionals()
-    before = worst_notional(notional, bids, asks)
     value = request.quantity * price
     is_buy = request.side is Side.BUY
-    after = worst_notional(notional, bids + value, asks) if is_buy else worst_notional(notional, bids, asks + value)
+    before, after = _worst_before_and_after(market, position, value, is_buy=is_buy)
     if after <= before:
         return
     if after > largest_notional(market.brackets, position.leverage):
         raise refusal(-2027)
     mark = market.mark or price
-    opening_loss = max((price - mark if is_buy else mark - price) * request.quantity, ZERO)
-    if (after - before) / position.leverage + opening_loss > available(state, position.margin_asset):
+    needed = (after - before) / position.leverage
+    if mark != price:
+        needed += max((price - mark if is_buy else mark - price) * request.quantity, ZERO)
+    if needed > available(state, position.margin_asset):
         raise refusal(-2019)
+
+
+def _worst_before_and_after(
+    market: Market, position: Position, value: Decimal, *, is_buy: bool
+) -> tuple[Decimal, Decimal]:
+    if not position.quantity and not market.resting:
+        return ZERO, value
+    notional = position.quantity * market.mark
+    bids, asks = market.open_notionals()
+    before = worst_notional(notional, bids, asks)
+    return before, worst_notional(notional, bids + value, asks) if is_buy else worst_notional(
+        notional, bids, asks + value
+    )
 
 
 def is_reducing(position: Position, order: Order | OrderRequest) -> bool:
@@ -110,8 +123,8 @@ def must_be_liquidated(state: State, market: Market, position: Position) -> bool
         return balance <= maintenance_margin(market.brackets, abs(position.quantity) * market.mark)
     balance = state.account.cross_wallet(position.margin_asset)
     needed = ZERO
-    for symbol, other in state.account.positions.items():
-        if not other.quantity or other.is_isolated or other.margin_asset != position.margin_asset:
+    for symbol, other in state.account.held.items():
+        if other.is_isolated or other.margin_asset != position.margin_asset:
             continue
         at = state.markets[symbol]
         balance += other.unrealized(at.mark)
@@ -127,8 +140,8 @@ def liquidation_price(state: State, market: Market, position: Position) -> Decim
         wallet = position.isolated_wallet
     else:
         wallet = state.account.cross_wallet(position.margin_asset)
-        for symbol, other in state.account.positions.items():
-            if other is position or not other.quantity or other.is_isolated:
+        for symbol, other in state.account.held.items():
+            if other is position or other.is_isolated:
                 continue
             at = state.markets[symbol]
             wallet += other.unrealized(at.mark) - maintenance_margin(at.brackets, abs(other.quantity) * at.mark)

@@ -113,9 +113,10 @@ def _within_position(state: State, market: Market, request: OrderRequest) -> Ord
     if not request.reduce_only:
         return request
     position = state.account.positions[request.symbol]
-    rank = closing_rank(request)
-    promised = sum((o.remaining for o in reduce_only_orders(market) if closing_rank(o) <= rank), ZERO)
-    left = abs(position.quantity) - promised
+    left = abs(position.quantity)
+    if market.resting:
+        rank = closing_rank(request)
+        left -= sum((o.remaining for o in reduce_only_orders(market) if closing_rank(o) <= rank), ZERO)
     if not is_reducing(position, request) or left <= 0:
         raise refusal(-2022)
     return replace(request, quantity=left) if request.quantity > left else request

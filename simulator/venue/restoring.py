@@ -42,14 +42,13 @@ def restore(state: State, account: Restored) -> None:
     for symbol, (quantity, cost) in account.positions.items():
         position = state.position(symbol)
         position.quantity, position.cost = quantity, cost
+        state.account.note(position)
         if position.is_isolated:
             position.isolated_wallet = round8(cost / account.leverage)
     for order in account.orders:
         state.keep_new_order(order)
     for algo in account.algos:
-        state.algos[algo.algo_id] = algo
-        state.algo_ids[algo.client_algo_id] = algo.algo_id
-        state.markets[algo.symbol].keep_algo(algo)
+        state.store_algo(algo)
     state.order_id_base = account.next_order_id - len(state.orders)
     state.trade_id_base = account.next_trade_id
     state.algo_id_base = account.next_algo_id - len(state.algos)

@@ -1,12 +1,15 @@
 """Everything the venue remembers, in one place that the rules around it change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from msgspec.structs import replace
+
 from simulator.venue.account import Account, Position
 from simulator.venue.costs import CandleCosts
+from simulator.venue.decimals import ZERO
 from simulator.venue.errors import held, refusal
 from simulator.venue.fees import Fees
 from simulator.venue.funding import FundingSchedule
@@ -35,11 +38,17 @@ FIRST_TRADE_ID: Final = 500_001
 FIRST_ALGO_ID: Final = 2_000_000_000_000_001
 FIRST_TRANSACTION_ID: Final = 9_000_000_001
 FAR_FUTURE_MS: Final = 1 << 62
+NO_NOTIONALS: Final = (ZERO, ZERO)
 
 
 @dataclass(slots=True)
 class State:
-    """The venue's memory. `next_due_ms` is never later than the first funding, delayed order or dead-man switch."""
+    """The venue's memory. `next_due_ms` is never later than the first funding, delayed order or dead-man switch.
+
+    `busy` are the markets with an open order, `waiting_count` the algo orders that wait. `is_brief`: events leave out
+    what only a user stream shows. `unread` are the income rows since somebody last asked for `incomes`; a fill stands
+    there for the two that it makes.
+    """
 
     now_ms: int
     markets: dict[str, Market]
@@ -50,6 +59,7 @@ class State:
     costs: CandleCosts
     by_candles: bool = False
     is_held: bool = False
+    is_brief: bool = False
     is_dual: bool = False
     is_multi_assets: bool = False
     next_due_ms: int = 0
@@ -66,7 +76,10 @@ class State:
     trade_id_base: int = FIRST_TRADE_ID
     algo_id_base: int = FIRST_ALGO_ID
     liquidation_count: int = 0
-    incomes: list[Income] = field(default_factory=list)
+    busy: dict[str, Market] = field(default_factory=dict)
+    waiting_count: int = 0
+    unread: list[Income | Trade] = field(default_factory=list)
+    read: list[Income] = field(default_factory=list)
     funding_rates: list[FundingRate] = field(default_factory=list)
     events: list[VenueEvent] = field(default_factory=list)
 
@@ -89,13 +102,13 @@ class State:
         if self.is_held:
             raise held()
 
-    def open_orders(self, symbol: str = "") -> Iterable[Order]:
-        """Yield open orders, oldest first, of one symbol or of all with ""."""
-        markets = [self.market(symbol)] if symbol else self.markets.values()
+    def open_orders(self, symbol: str = "") -> list[Order]:
+        """List open orders, oldest first, of one symbol or of all with ""."""
+        markets = [self.market(symbol)] if symbol else self.busy.values()
         return sorted((order for market in markets for order in market.resting.values()), key=_order_id)
 
-    def open_algos(self, symbol: str = "") -> Iterable[AlgoOrder]:
-        """Yield untriggered algo orders, oldest first, of one symbol or of all with ""."""
+    def open_algos(self, symbol: str = "") -> list[AlgoOrder]:
+        """List untriggered algo orders, oldest first, of one symbol or of all with ""."""
         markets = [self.market(symbol)] if symbol else self.markets.values()
         return sorted((algo for market in markets for algo in market.waiting.values()), key=_algo_id)
 
@@ -119,20 +132,44 @@ class State:
 
     def keep_order(self, order: Order) -> None:
         """Store an order's new state."""
+        symbol = order.symbol
         self.orders[order.order_id] = order
-        self.markets[order.symbol].keep(order)
+        market = self.markets[symbol]
+        market.keep(order)
+        if market.resting:
+            self.busy[symbol] = market
+        else:
+            self.busy.pop(symbol, None)
 
     def keep_algo(self, algo: AlgoOrder) -> None:
         """Store an algo order's state and tell it."""
-        self.algos[algo.algo_id] = algo
-        self.algo_ids[algo.client_algo_id] = algo.algo_id
-        self.markets[algo.symbol].keep_algo(algo)
+        self.store_algo(algo)
         self.events.append(AlgoEvent(self.now_ms, algo))
 
+    def store_algo(self, algo: AlgoOrder) -> None:
+        """Store an algo order's state without a word."""
+        self.algos[algo.algo_id] = algo
+        self.algo_ids[algo.client_algo_id] = algo.algo_id
+        waiting = self.markets[algo.symbol].waiting
+        before = len(waiting)
+        self.markets[algo.symbol].keep_algo(algo)
+        self.waiting_count += len(waiting) - before
+
     def keep_trade(self, trade: Trade) -> None:
-        """Store a fill."""
+        """Store a fill and book its profit and commission into the wallet of its asset."""
         self.trades.setdefault(trade.symbol, []).append(trade)
         self.trade_count += 1
+        self.unread.append(trade)
+        if trade.realized_pnl or trade.commission:
+            self.account.add(trade.commission_asset, trade.realized_pnl - trade.commission, trade.time_ms)
+
+    def incomes(self) -> list[Income]:
+        """Return the income rows so far, oldest first."""
+        for row in self.unread:
+            for income in _rows_of(row):
+                self.read.append(replace(income, transaction_id=FIRST_TRANSACTION_ID + len(self.read)))
+        self.unread.clear()
+        return self.read
 
     def earn(
         self,
@@ -141,8 +178,6 @@ class State:
         asset: str,
         *,
         symbol: str = "",
-        info: str = "",
-        trade_id: int = 0,
         time_ms: int = 0,
     ) -> None:
         """Book a signed amount into its wallet and as an income row of now, or of an earlier `time_ms`.
@@ -152,32 +187,12 @@ class State:
         if not amount:
             return
         self.account.add(asset, amount, self.now_ms)
-        self.incomes.append(
-            Income(
-                symbol=symbol,
-                type=income_type,
-                amount=amount,
-                asset=asset,
-                info=info,
-                time_ms=time_ms or self.now_ms,
-                transaction_id=FIRST_TRANSACTION_ID + len(self.incomes),
-                trade_id=trade_id,
-            )
-        )
+        self.unread.append(Income(symbol, income_type, amount, asset, "", time_ms or self.now_ms, 0, 0))
 
     def tell_order(self, order: Order, execution: ExecutionType, trade: Trade | None = None) -> None:
         """Record an ORDER_TRADE_UPDATE."""
-        bids, asks = self.markets[order.symbol].open_notionals()
-        self.events.append(
-            OrderEvent(
-                at_ms=self.now_ms,
-                order=order,
-                execution=execution,
-                trade=trade,
-                bid_notional=bids,
-                ask_notional=asks,
-            )
-        )
+        bids, asks = NO_NOTIONALS if self.is_brief else self.markets[order.symbol].open_notionals()
+        self.events.append(OrderEvent(self.now_ms, order, execution, trade, bids, asks))
 
     def tell_account(
         self,
@@ -215,6 +230,28 @@ class State:
             isolated_wallet=position.isolated_wallet,
             position_side=PositionSide.BOTH,
         )
+
+
+def _rows_of(row: Income | Trade) -> Iterator[Income]:
+    """Yield the income rows of an entry; a zero amount leaves no trace."""
+    if isinstance(row, Income):
+        yield row
+        return
+    for income_type, amount in (
+        (IncomeType.REALIZED_PNL, row.realized_pnl),
+        (IncomeType.COMMISSION, -row.commission),
+    ):
+        if amount:
+            yield Income(
+                row.symbol,
+                income_type,
+                amount,
+                row.commission_asset,
+                str(row.trade_id),
+                row.time_ms,
+                0,
+                row.trade_id,
+            )
 
 
 def _order_id(order: Order) -> int:
