@@ -7,6 +7,7 @@ const TOUCH = matchMedia("(pointer: coarse)").matches;
 const MOST_BARS = 420;
 const BAR_MINUTES = [1, 3, 5, 15, 30, 60, 120, 240, 480, 1440, 4320, 10080, 43200];
 const PAGE_ROWS = 25;
+const CROWD = 150;
 const byId = (id) => document.getElementById(id);
 const twoDigits = (count) => String(count).padStart(2, "0");
 const amount = (value, places = 2) =>
@@ -149,22 +150,35 @@ function linesOf(shown, color) {
   };
 }
 
+function pathsOf(shown, won, lost) {
+  const long = shown.filter((trade) => trade.side === "LONG"), short = shown.filter((trade) => trade.side === "SHORT");
+  return [
+    linesOf(won, UP), linesOf(lost, DOWN),
+    markersOf(long, "entryTime", "entry", { symbol: "triangle-up", color: CALM, size: 12 }),
+    markersOf(short, "entryTime", "entry", { symbol: "triangle-down", color: "#8a4fc4", size: 12 }),
+    markersOf(won, "exitTime", "exit", { symbol: "diamond", color: UP }),
+    markersOf(lost, "exitTime", "exit", { symbol: "diamond", color: DOWN }),
+  ];
+}
+
+/* So many that they would hide the candles: only where each ended, small. */
+function crowdOf(won, lost) {
+  const look = { symbol: "circle", size: 5, opacity: 0.6, line: { width: 0 } };
+  return [markersOf(won, "exitTime", "exit", { ...look, color: UP }), markersOf(lost, "exitTime", "exit", { ...look, color: DOWN })];
+}
+
 async function drawCandles() {
   const candles = await candlesOf(view.place);
   const symbol = data.candles[view.place].symbol;
   const bars = barsOf(candles, view.from, view.to);
   const shown = trades.filter((trade) => trade.symbol === symbol && trade.exitTime >= view.from && trade.entryTime <= view.to);
-  const long = shown.filter((trade) => trade.side === "LONG"), short = shown.filter((trade) => trade.side === "SHORT");
+  const crowded = shown.length > CROWD;
   const won = shown.filter((trade) => trade.pnl > 0), lost = shown.filter((trade) => trade.pnl <= 0);
   const traces = [
     { type: "candlestick", x: bars.x, open: bars.open, high: bars.high, low: bars.low, close: bars.close, name: symbol,
       increasing: { line: { color: "#86b9a5", width: 1 }, fillcolor: "#b9dccd" },
       decreasing: { line: { color: "#dba3a8", width: 1 }, fillcolor: "#efcfd2" }, showlegend: false, hoverinfo: "skip" },
-    linesOf(won, UP), linesOf(lost, DOWN),
-    markersOf(long, "entryTime", "entry", { symbol: "triangle-up", color: CALM, size: 12 }),
-    markersOf(short, "entryTime", "entry", { symbol: "triangle-down", color: "#8a4fc4", size: 12 }),
-    markersOf(won, "exitTime", "exit", { symbol: "diamond", color: UP, size: 8 }),
-    markersOf(lost, "exitTime", "exit", { symbol: "diamond", color: DOWN, size: 8 }),
+    ...(crowded ? crowdOf(won, lost) : pathsOf(shown, won, lost)),
   ];
   const layout = {
     height: 460, margin: { l: 8, r: 74, t: 6, b: 30 }, font: FONT, hovermode: "closest", dragmode: TOUCH ? false : "pan",
@@ -175,7 +189,7 @@ async function drawCandles() {
       x1: Math.max(view.chosen.exitTime, view.chosen.entryTime + bars.size), y0: 0, y1: 1, fillcolor: "rgba(52, 101, 200, 0.07)", line: { width: 0 }, layer: "below" }] : [],
   };
   await Plotly.react("candles", traces, layout, { responsive: true, displayModeBar: false, scrollZoom: !TOUCH, doubleClick: false });
-  byId("bar").textContent = `${span(bars.size)} candles, ${counted(shown.length)} in view`;
+  byId("bar").textContent = `${span(bars.size)} candles, ${counted(shown.length)} in view${crowded ? ", exits only" : ""}`;
 }
 
 function priceRange(bars, shown) {
