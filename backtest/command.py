@@ -2,17 +2,27 @@
 
 import argparse
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from backtest.history import written
 from backtest.options import add_options, data_paths, read_recording, read_settings, terms_of, with_symbols
+from backtest.report.html import write_report
+from backtest.report.run import ReportInput
+from backtest.report.tear_sheet import write_tear_sheet
+from backtest.report.terminal import print_report
 from backtest.run import Recording, Run, Terms, run
-from backtest.statistics import Summary, summarize
+from backtest.statistics import equity_curve, summarize_curve
 from bot.domain.errors import ConfigurationError
+from bot.exchange.simulated.assumptions import assumptions
+from bot.settings import Settings
 
 
 def main(argv: list[str]) -> int:
@@ -27,31 +37,73 @@ def main(argv: list[str]) -> int:
     recording = read_recording(options, settings, folder, paths)
     load_s = time.perf_counter() - began
     done = run(recording, terms, every_candle=options.every_candle)
-    summary = summarize(done.outcome, recording.history, terms.from_ms)
-    result = as_json(done, summary, terms, _assumptions(recording, terms), load_s)
+    report = _report(done, recording, terms, settings, load_s)
     if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    _print(result, recording, options)
+        _write(options.json, json.dumps(as_json(report), indent=1) + "\n")
+    if options.report:
+        write_report(options.report, report)
+    if options.tear_sheet:
+        write_tear_sheet(options.tear_sheet, report)
+    if not options.quiet:
+        print_report(report, Console(no_color=bool(os.environ.get("NO_COLOR"))))
+        for line in written(recording.history.findings):
+            print(line, file=sys.stderr)
     return 0
 
 
-def as_json(done: Run, summary: Summary, terms: Terms, assumptions: Sequence[str], load_s: float) -> dict[str, Any]:
+def as_json(report: ReportInput) -> dict[str, Any]:
     """Return the published result; only `timing` differs between two runs of the same input."""
-    outcome = done.outcome
     return {
-        "trades": [trade.as_json() for trade in outcome.trades],
-        "open": [position.as_json() for position in outcome.open],
-        "summary": summary.as_json(),
-        "timing": {
-            "load_s": round(load_s, 6),
-            "run_s": round(done.run_s, 6),
-            "cpu_s": round(done.cpu_s, 6),
-            "candles_per_s": round(outcome.candles / done.cpu_s) if done.cpu_s else 0,
-        },
-        "assumptions": list(assumptions),
-        "config_hash": terms.plan.config_hash,
-        "code_version": terms.plan.code_version,
+        "trades": [trade.as_json() for trade in report.outcome.trades],
+        "open": [position.as_json() for position in report.outcome.open],
+        "summary": report.summary.as_json(),
+        "timing": {name: json.loads(value) for name, value in report.timing.items()},
+        "assumptions": list(report.assumptions),
+        "config_hash": report.config_hash,
+        "code_version": report.code_version,
     }
+
+
+def _report(done: Run, recording: Recording, terms: Terms, settings: Settings, load_s: float) -> ReportInput:
+    history, outcome = recording.history, done.outcome
+    curve = equity_curve(outcome, history, terms.from_ms)
+    last_ms = max((int(series.open_time[-1]) for series in history.series.values()), default=0)
+    return ReportInput(
+        outcome=outcome,
+        history=history,
+        curve=curve,
+        summary=summarize_curve(outcome, curve),
+        strategy=", ".join(sorted({each.strategy for each in terms.plan.symbols})),
+        symbols=tuple(each.symbol for each in terms.plan.symbols),
+        from_ms=terms.from_ms,
+        to_ms=last_ms + history.interval_ms,
+        assumptions=(*_sources(recording, terms), *assumptions(terms.costs)),
+        costs={name: str(value) for name, value in asdict(terms.costs).items()},
+        settings=settings.resolved(),
+        config_hash=terms.plan.config_hash,
+        code_version=terms.plan.code_version,
+        timing=_timing(done, load_s),
+    )
+
+
+def _timing(done: Run, load_s: float) -> Mapping[str, str]:
+    rate = round(done.outcome.candles / done.cpu_s) if done.cpu_s else 0
+    return {
+        "load_s": f"{load_s:.6f}",
+        "run_s": f"{done.run_s:.6f}",
+        "cpu_s": f"{done.cpu_s:.6f}",
+        "candles_per_s": str(rate),
+    }
+
+
+def _sources(recording: Recording, terms: Terms) -> tuple[str, ...]:
+    """Say what this run was given, and what it was not, as sentences."""
+    given = [f"Contract filters are those of {recording.contracts.source}, for the whole time."]
+    if terms.unlimited:
+        given.append("No limit binds: margin is lent without end, brackets allow any size, no rule keeps trades apart.")
+    if recording.detail is not None:
+        given.append("What happens within a candle is judged by finer candles where there are any.")
+    return tuple(given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,24 +116,27 @@ def _parser() -> argparse.ArgumentParser:
     add_options(parser)
     parser.add_argument("--every-candle", action="store_true", help="give the core every candle: the same, but slower")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result for machines")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html, a page that opens offline")
+    parser.add_argument("--tear-sheet", type=Path, metavar="FILE", help="write quantstats' page (extra: tearsheet)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser
 
 
 def _check_targets(options: argparse.Namespace) -> None:
     """Refuse what could not be written, before anything is read."""
-    if options.json and (options.json.is_dir() or not options.json.resolve().parent.is_dir()):
-        raise ConfigurationError(
-            f"--json {options.json}: no file can be written there. Name one in a folder that exists."
-        )
+    for name, path in (("--json", options.json), ("--tear-sheet", options.tear_sheet)):
+        if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+            raise ConfigurationError(f"{name} {path}: no file can be written there. Name one in a folder that exists.")
+    if options.report is not None and (options.report.is_file() or not options.report.resolve().parent.is_dir()):
+        raise ConfigurationError(f"--report {options.report}: no folder can be made there. Name one that can.")
 
 
-def _assumptions(recording: Recording, terms: Terms) -> tuple[str, ...]:
-    return (f"contracts: {recording.contracts.source}",)
-
-
-def _print(result: dict[str, Any], recording: Recording, options: argparse.Namespace) -> None:
-    for line in written(recording.history.findings):
-        print(line, file=sys.stderr)
-    summary, timing = result["summary"], result["timing"]
-    print(", ".join(f"{key} {value}" for key, value in summary.items()))
-    print(", ".join(f"{key} {value}" for key, value in timing.items()))
+def _write(path: Path, text: str) -> None:
+    """Write a whole file or none of it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}. Choose another place.") from error

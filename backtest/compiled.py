@@ -24,7 +24,7 @@ from numba.typed import List
 from numpy.typing import NDArray
 
 from backtest import kernels
-from bot.trading.strategy import Kernel, Strategy
+from bot.trading.strategy import Strategy
 
 type Integers = NDArray[np.int64]
 type Floats = NDArray[np.float64]
@@ -64,9 +64,7 @@ def compiled_kernel(kind: type[Strategy]) -> CompiledKernel | None:
     parts = {"start": kernel.start, "step": kernel.step, "flags": kernel.flags}
     with _kept_in(_digest(*parts.values(), *loops)):
         flags, readings, flags_of = (_compile(loop, parts) for loop in loops)
-    compiled = CompiledKernel(flags, readings, flags_of)
-    _warm_up(compiled, kernel, kind)
-    return compiled
+    return CompiledKernel(flags, readings, flags_of)
 
 
 @cache
@@ -75,11 +73,6 @@ def scans() -> Scans:
     functions = (kernels.next_entry, kernels.next_touch, kernels.next_breach)
     with _kept_in(_digest(*functions)):
         entry, touch, breach = (_compile(function, {}) for function in functions)
-    times, values, bits = np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.uint8)
-    entry(bits, times, 0, 1, 0)
-    touch(bits, times, values, values, values, 0, 1, 1, 0.0, 1.0, 0.0, 1.0, 1)
-    none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
-    breach(List([times]), List([values]), none, none, one, values, values, 0.0, -1.0, 1)
     return Scans(entry, touch, breach)
 
 
@@ -94,17 +87,9 @@ def compile_with(function: Callable[..., Any], parts: dict[str, Callable[..., An
         return _compile(function, parts)
 
 
-def _warm_up(compiled: CompiledKernel, kernel: Kernel, kind: type[Strategy]) -> None:
-    """Run everything once on one candle, so that no run pays for compiling or reading machine code."""
-    numbers = kernel.numbers(kind.parameters_type())
-    time, value, out = np.zeros(1, np.int64), np.ones(1), np.zeros(1, np.uint8)
-    compiled.flags(time, value, value, value, value, 60_000, numbers, out)
-    compiled.flags_of(compiled.readings(time, value, value, value, value, 60_000), numbers, out)
-
-
 def _compile(function: Callable[..., Any], parts: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
-    done: dict[Callable[..., Any], Any] = {}
-    return _compiled(function, parts, done)  # type: ignore[no-any-return] - numba is untyped
+    compiled: Callable[..., Any] = _compiled(function, parts, {})
+    return compiled
 
 
 def _compiled(
@@ -171,9 +156,7 @@ def _kept_in(digest: str) -> Iterator[None]:
 
 @cache
 def cache_folder() -> Path:
-    """Return where machine code is kept: `ACT_CACHE`, the user's cache folder, or where neither can be written a
-    temporary one.
-    """
+    """Return where machine code is kept: `ACT_CACHE`, else the user's cache folder, else a temporary one."""
     given = os.environ.get("ACT_CACHE")
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "auto-coin-trader"
     folder = (Path(given) if given else usual) / "compiled"

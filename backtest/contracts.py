@@ -1,32 +1,42 @@
 """The contracts a backtest trades: a recorded exchangeInfo answer, or what the bot's database knows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import gzip
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from backtest.errors import DataError
+from bot.domain.account import LeverageBracket
 from bot.domain.errors import ConfigurationError
 from bot.domain.instrument import Instrument
 from bot.domain.money import plain
+from bot.exchange.simulated import translate
 from bot.settings import Settings
 from database.queries import Queries
 from database.session import act_url, desk_url
 from simulator.market.instruments import load_exchange_info
 from simulator.market.tape import DataError as TapeError
-from simulator.venue.instrument import Bracket, parse_brackets
-import gzip
-import json
+from simulator.venue.instrument import parse_brackets, parse_instrument
 
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """An exchangeInfo answer cut to the symbols, their leverage tables (missing = the default), and where from."""
+    """An exchangeInfo answer cut to the symbols, where it is from, and leverage brackets.
+
+    Symbols without brackets get the table that the costs name.
+    """
 
     exchange_info: dict[str, Any]
-    brackets: Mapping[str, Sequence[Bracket]]
     source: str
+    brackets: tuple[LeverageBracket, ...] = ()
+
+    def instruments(self) -> dict[str, Instrument]:
+        """Return the contracts by symbol."""
+        entries = self.exchange_info["symbols"]
+        return {entry["symbol"]: translate.instrument(parse_instrument(entry)) for entry in entries}
 
 
 def recorded_contracts(path: Path, symbols: Sequence[str]) -> Contracts:
@@ -35,7 +45,7 @@ def recorded_contracts(path: Path, symbols: Sequence[str]) -> Contracts:
         answer = load_exchange_info(path, symbols)
     except TapeError as error:
         raise DataError(str(error).replace("--symbols", "--symbol")) from error
-    return Contracts(answer, {}, path.name)
+    return Contracts(answer, path.name)
 
 
 def stored_contracts(settings: Settings, home: Path, symbols: Sequence[str]) -> Contracts:
@@ -54,16 +64,21 @@ def stored_contracts(settings: Settings, home: Path, symbols: Sequence[str]) -> 
             f"the bot's database does not know the contract {missing[0]}: pass --exchange-info FILE, a recorded answer "
             "of GET /fapi/v1/exchangeInfo."
         )
-    return Contracts({"symbols": [as_entry(known[symbol]) for symbol in symbols]}, {}, "the bot's database")
+    return Contracts({"symbols": [as_entry(known[symbol]) for symbol in symbols]}, "the bot's database")
 
 
-def read_brackets(path: Path, symbols: Iterable[str]) -> dict[str, tuple[Bracket, ...]]:
+def read_brackets(path: Path, symbols: Iterable[str]) -> tuple[LeverageBracket, ...]:
     """Read a recorded leverageBracket answer, JSON or gzipped: `[{symbol, brackets: [...]}]`. Raises DataError."""
     wanted = frozenset(symbols)
     try:
         raw = path.read_bytes()
         rows = json.loads(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
-        return {row["symbol"]: parse_brackets(row["brackets"]) for row in rows if row["symbol"] in wanted}
+        return tuple(
+            translate.bracket(row["symbol"], bracket)
+            for row in rows
+            if row["symbol"] in wanted
+            for bracket in parse_brackets(row["brackets"])
+        )
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): check the path of --brackets") from error
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:

@@ -1,7 +1,8 @@
 """The loops a backtest compiles: plain functions over arrays, which run as they stand and as machine code alike.
 
-`start`, `step` and `flags` stand for the strategy's own; whoever compiles a loop puts them there. Candles come as
-arrays: `open_time` in ms UTC, prices in whole ticks, volume in whole steps. Bits are those of `bot.trading.strategy`.
+`start`, `step` and `flags` hold the places of the strategy's own; whoever compiles a loop puts those there. Candles
+come as arrays: `open_time` in ms UTC, prices in whole ticks, volume in whole steps. Bits are those of
+`bot.trading.strategy`.
 """
 
 from collections.abc import Callable
@@ -9,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-start: Callable[[], Any]
-step: Callable[..., Any]
-flags: Callable[..., int]
+start: Callable[[], Any] = tuple
+step: Callable[..., Any] = tuple
+flags: Callable[..., int] = len
 
 _DAY_MS = 86_400_000
 _ENTRY = 3
@@ -19,7 +20,7 @@ _LONG = 1
 _SHORT = 2
 
 
-def flags_loop(open_time, high, low, close, volume, interval_ms, numbers, out):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - arrays of numba
+def flags_loop(open_time, high, low, close, volume, interval_ms, numbers, out):
     """Write the bits of every candle to `out`; the strategy starts anew at each hole."""
     state = start()
     expected = -1
@@ -32,7 +33,7 @@ def flags_loop(open_time, high, low, close, volume, interval_ms, numbers, out): 
         out[at] = flags(readings, numbers)
 
 
-def readings_loop(open_time, high, low, close, volume, interval_ms):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - arrays of numba
+def readings_loop(open_time, high, low, close, volume, interval_ms):
     """Return the readings of every candle, one row each."""
     state = start()
     state, readings = step(state, False, high[0], low[0], close[0], volume[0])
@@ -49,13 +50,13 @@ def readings_loop(open_time, high, low, close, volume, interval_ms):  # type: ig
     return rows
 
 
-def flags_of_loop(readings, numbers, out):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - arrays of numba
+def flags_of_loop(readings, numbers, out):
     """Write the bits that each row of readings gives with these numbers to `out`."""
     for at in range(len(readings)):
         out[at] = flags(readings[at], numbers)
 
 
-def next_entry(bits, open_time, first, end, not_before_ms):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - arrays of numba
+def next_entry(bits, open_time, first, end, not_before_ms):
     """Return the first candle from `first` on that opens at or after a time and asks for one side; `end` = none."""
     for at in range(first, end):
         asked = bits[at] & _ENTRY
@@ -64,20 +65,20 @@ def next_entry(bits, open_time, first, end, not_before_ms):  # type: ignore[no-u
     return end
 
 
-def next_touch(  # type: ignore[no-untyped-def] # noqa: ANN201 - arrays of numba
-    bits,  # noqa: ANN001
-    open_time,  # noqa: ANN001
-    high,  # noqa: ANN001
-    low,  # noqa: ANN001
-    close,  # noqa: ANN001
-    first,  # noqa: ANN001
-    end,  # noqa: ANN001
-    wanted,  # noqa: ANN001
-    low_level,  # noqa: ANN001
-    high_level,  # noqa: ANN001
-    close_below,  # noqa: ANN001
-    close_above,  # noqa: ANN001
-    until_ms,  # noqa: ANN001
+def next_touch(
+    bits,
+    open_time,
+    high,
+    low,
+    close,
+    first,
+    end,
+    wanted,
+    low_level,
+    high_level,
+    close_below,
+    close_above,
+    until_ms,
 ):
     """Return the first candle that shows a wanted bit, reaches a level, or opens at or after a time; `end` = none.
 
@@ -97,7 +98,7 @@ def next_touch(  # type: ignore[no-untyped-def] # noqa: ANN201 - arrays of numba
     return end
 
 
-def next_breach(open_time, close, held, at, end, worth, last, base, level, until_ms):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - arrays of numba
+def next_breach(open_time, close, held, at, end, worth, last, base, level, until_ms):
     """Return the open time of the first minute after which equity is at or below a level; `until_ms` = not before it.
 
     `open_time` and `close` are lists with an array for every symbol, `held` says which of them are held. Equity is

@@ -1,13 +1,15 @@
 """One symbol's way through its candles: arrays to search in, candles made where they are visited."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
 from backtest.compiled import Flags, Floats, Integers
-from backtest.history import Series
-from bot.domain.market import Candle
+from backtest.history import MarkSeries, Series
+from bot.domain.market import MINUTE_MS, Candle
 from bot.domain.money import ZERO
 from bot.trading.strategy import Strategy, Verdict
 
@@ -39,9 +41,10 @@ def foretold(kind: type[Strategy]) -> type[Strategy]:
 class Lane:
     """One symbol's candles and where the run stands in them.
 
-    `at` is the next candle not yet visited, `due_ms` the open of the next one that can matter, `now` the candle opened
-    last. `is_held` and `is_busy` say whether there is a position, and whether anything is on its way. The decision
-    prices are the closes of the latest orders, `stop_price` that of the latest stop.
+    `at` is the next candle not yet visited, `given` the last one given to its end, `due_ms` the open of the next one
+    that can matter, `now` the candle opened last. `is_held` and `is_busy` say whether there is a position, and whether
+    anything is on its way. The decision prices are the closes of the latest orders, `stop_price` that of the latest
+    stop.
     """
 
     def __init__(self, series: Series, flags: Flags, strategy: Any, interval_ms: int, first: int) -> None:
@@ -61,7 +64,11 @@ class Lane:
         self.due_ms = NEVER
         self.is_held = False
         self.is_busy = False
+        self.given = -1
         self.now = _NO_CANDLE
+        self._marks: MarkSeries | None = None
+        self._detail: Series | None = None
+        self._detail_ms = 0
         self.entry_decision_price = ZERO
         self.exit_decision_price = ZERO
         self.stop_price = ZERO
@@ -86,17 +93,73 @@ class Lane:
         else:
             self.entry_decision_price = self.now.close
 
+    def use_marks(self, marks: MarkSeries | None) -> None:
+        """Judge liquidation by mark prices where they come in candles as long as these."""
+        if marks is None or not _are_spaced(marks.open_time, self.interval_ms):
+            return
+        self._marks = marks
+        rows = np.searchsorted(marks.open_time, self.times)
+        rows[rows == len(marks.open_time)] = 0
+        known = marks.open_time[rows] == self.times
+        tick = float(self.tick)
+        self.low = np.where(known, np.minimum(self.low, marks.low[rows] / tick), self.low)
+        self.high = np.where(known, np.maximum(self.high, marks.high[rows] / tick), self.high)
+
+    def use_detail(self, detail: Series, interval_ms: int) -> None:
+        """Judge what happens within a candle by finer ones."""
+        self._detail, self._detail_ms = detail, interval_ms
+
+    def mark(self, row: int) -> Candle | None:
+        """Return the mark price's own candle beside one of these, None where there is none."""
+        if self._marks is None:
+            return None
+        return _mark_candle(self._marks, self.time_of(row), self.interval_ms)
+
+    def pieces(self) -> Sequence[Candle]:
+        """Return the finer candles of the one opened last."""
+        detail = self._detail
+        if detail is None:
+            return ()
+        first, last = np.searchsorted(detail.open_time, (self.now.open_time, self.now.close_time)).tolist()
+        return [exact_candle(detail, row, self._detail_ms) for row in range(first, last)]
+
+    def volume_before(self) -> Decimal | None:
+        """Return the quote volume a minute of the candle before `at`; None = it was the last one given."""
+        before = self.at - 1
+        if before == self.given or before < 0:
+            return None
+        close = int(self.close.item(before)) * self.tick
+        return close * (int(self.series.volume.item(before)) * self.series.step) * MINUTE_MS / self.interval_ms
+
     def candle(self, row: int) -> Candle:
         """Return one candle in exact prices."""
-        series = self.series
-        tick = self.tick
-        return Candle(
-            self.symbol,
-            int(self.times.item(row)),
-            int(series.open.item(row)) * tick,
-            int(self.high.item(row)) * tick,
-            int(self.low.item(row)) * tick,
-            int(self.close.item(row)) * tick,
-            int(series.volume.item(row)) * series.step,
-            self.interval_ms,
-        )
+        return exact_candle(self.series, row, self.interval_ms)
+
+
+def exact_candle(series: Series, row: int, interval_ms: int) -> Candle:
+    """Return one candle of a series in exact prices and volume."""
+    tick = series.tick
+    return Candle(
+        series.symbol,
+        int(series.open_time.item(row)),
+        int(series.open.item(row)) * tick,
+        int(series.high.item(row)) * tick,
+        int(series.low.item(row)) * tick,
+        int(series.close.item(row)) * tick,
+        int(series.volume.item(row)) * series.step,
+        interval_ms,
+    )
+
+
+def _are_spaced(times: Integers, interval_ms: int) -> bool:
+    return len(times) > 1 and int(np.diff(times).min()) == interval_ms
+
+
+def _mark_candle(marks: MarkSeries, open_time: int, interval_ms: int) -> Candle | None:
+    row = int(np.searchsorted(marks.open_time, open_time))
+    if row == len(marks.open_time) or marks.open_time.item(row) != open_time:
+        return None
+    opened, high, low, close = (
+        Decimal(repr(column.item(row))) for column in (marks.open, marks.high, marks.low, marks.close)
+    )
+    return Candle(marks.symbol, open_time, opened, high, low, close, ZERO, interval_ms)

@@ -18,7 +18,7 @@ import numpy as np
 from backtest.compiled import Scans, joined
 from backtest.lane import NEVER, Lane
 from backtest.notebook import Notebook
-from bot.domain.commands import Command, PlaceStop, Reconcile, Record, RefreshInstruments, SubmitOrder
+from bot.domain.commands import ExchangeCommand, PlaceStop, Reconcile, Record, RefreshInstruments, SubmitOrder
 from bot.domain.events import CandleClosed, Event, InstrumentsRefreshed, SnapshotTaken
 from bot.domain.market import DAY_MS
 from bot.exchange.simulated.exchange import SimulatedExchange
@@ -26,6 +26,7 @@ from bot.trading.engine import Engine
 from bot.trading.strategy import ENTER_LONG, ENTER_SHORT
 
 _NO_LIMIT: Final = float("inf")  # float: a search that is open on this side
+_NO_CLOSES: Final = (-_NO_LIMIT, _NO_LIMIT)
 _SLACK: Final = 1e-9  # float: equity is searched in floats, and judged exactly where it comes near a level
 _ENTRIES: Final = ENTER_LONG | ENTER_SHORT
 
@@ -57,7 +58,6 @@ class Loop:
             self._all_times = joined([lane.times for lane in lanes])
             self._all_closes = joined([lane.close for lane in lanes])
         self._closed_ms = min((lane.time_of(lane.at) for lane in lanes), default=NEVER)
-        self._funding_ms = NEVER
         self.visited = 0
 
     def run(self) -> None:
@@ -86,7 +86,7 @@ class Loop:
     def _open(self, lane: Lane, now_ms: int) -> None:
         lane.at = lane.row_from(now_ms)
         lane.now = lane.candle(lane.at)
-        self._take(self._exchange.open_candle(lane.now))
+        self._take(self._exchange.open_candle(lane.now, lane.volume_before(), lane.mark(lane.at)))
         self.visited += 1
 
     def _may_leave_open(self, lane: Lane) -> bool:
@@ -97,18 +97,17 @@ class Loop:
     def _close(self, now_ms: int, opened: list[Lane]) -> None:
         lanes = opened if self._is_alone else self._with_companions(now_ms, opened)
         for lane in lanes:
-            self._take(self._exchange.finish_candle(lane.now))
+            self._take(self._exchange.finish_candle(lane.now, lane.pieces(), lane.mark(lane.at)))
         last = lanes[-1]
         for lane in lanes:
             candle = lane.now
             lane.strategy.flags = lane.flags.item(lane.at)
+            lane.given = lane.at
             lane.at += 1
             self._closed_ms = candle.close_time
             self._take((CandleClosed(self._closed_ms, candle, lane is last),))
         for lane in lanes:
             self._look_ahead(lane)
-        if not self._is_alone:
-            self._follow_funding()
 
     def _with_companions(self, now_ms: int, opened: list[Lane]) -> list[Lane]:
         """Add the other held symbols that have a candle now: equity is judged with all closes."""
@@ -157,35 +156,36 @@ class Loop:
     def _next_touch(self, lane: Lane, wanted: int) -> int:
         tick = lane.tick
         low, high = self._exchange.wake_prices(lane.symbol)
-        below, above = self._close_limits(lane) if self._watches_equity and self._is_alone else (-_NO_LIMIT, _NO_LIMIT)
-        funding_ms = self._due_funding(lane) - lane.interval_ms + 1
-        day_ms = self._next_day_ms() - lane.interval_ms if self._watches_equity else NEVER
-        row = self._scans.next_touch(
-            lane.flags,
-            lane.times,
-            lane.high,
-            lane.low,
-            lane.close,
-            lane.at,
-            lane.end,
-            wanted,
-            float(low / tick),
-            float(high / tick),
-            below,
-            above,
-            min(funding_ms, day_ms),
+        below, above = _NO_CLOSES
+        until_ms = self._exchange.next_funding_ms(lane.symbol) - lane.interval_ms + 1
+        if self._watches_equity:
+            until_ms = min(until_ms, self._next_day_ms() - lane.interval_ms)
+            if self._is_alone:
+                below, above = self._close_limits(lane)
+        return int(
+            self._scans.next_touch(
+                lane.flags,
+                lane.times,
+                lane.high,
+                lane.low,
+                lane.close,
+                lane.at,
+                lane.end,
+                wanted,
+                float(low / tick),
+                float(high / tick),
+                below,
+                above,
+                until_ms,
+            )
         )
-        # Funding is settled at the close before it: that candle is given first.
-        if row > lane.at and (row == lane.end or lane.times.item(row) >= funding_ms) and funding_ms < NEVER // 2:
-            return row - 1
-        return row
 
     def _close_limits(self, lane: Lane) -> tuple[float, float]:
         """Return the closes (in ticks) at or below and at or above which equity reaches a rule's level."""
         level = self._engine.equity_level()
         wallet, stakes = self._engine.stakes()
         if level is None or not stakes:
-            return -_NO_LIMIT, _NO_LIMIT
+            return _NO_CLOSES
         held = stakes[0]
         if held.quantity > 0:
             return _ticks(level - wallet + held.cost, held.quantity * lane.tick) + _SLACK, _NO_LIMIT
@@ -193,19 +193,6 @@ class Loop:
 
     def _next_day_ms(self) -> int:
         return (self._closed_ms // DAY_MS + 1) * DAY_MS
-
-    def _due_funding(self, lane: Lane) -> int:
-        due_ms = self._exchange.next_funding_ms(lane.symbol)
-        return due_ms if self._is_alone else min(due_ms, self._funding_ms)
-
-    def _follow_funding(self) -> None:
-        """Let every held symbol be visited around the next settlement of any of them."""
-        held = [lane for lane in self._lanes if lane.is_held]
-        due_ms = min((self._exchange.next_funding_ms(lane.symbol) for lane in held), default=NEVER)
-        if due_ms != self._funding_ms:
-            self._funding_ms = due_ms
-            for lane in held:
-                self._look_ahead(lane)
 
     def _first_breach(self, until_ms: int) -> int:
         """Return the first minute before `until_ms` whose closes bring equity to a rule's level, else `until_ms`."""
@@ -241,12 +228,12 @@ class Loop:
         waiting = list(events)
         for event in waiting:
             for command in handle(event):
-                if type(command) is Record:
+                if isinstance(command, Record):
                     self._notebook.take(command.row, self._by_symbol)
                 else:
                     waiting += self._carry_out(command)
 
-    def _carry_out(self, command: Command) -> Sequence[Event]:
+    def _carry_out(self, command: ExchangeCommand | Reconcile | RefreshInstruments) -> Sequence[Event]:
         match command:
             case SubmitOrder(request=request):
                 self._by_symbol[request.symbol].note_decision(reduces=request.reduce_only)

@@ -10,12 +10,11 @@ from backtest.lane import Lane
 from backtest.results import Trade
 from bot.domain.errors import StopTrading
 from bot.domain.fill import Fill, Funding
-from bot.domain.records import Incident, RiskEvent, Row, TradeRow
 from bot.domain.money import ZERO
+from bot.domain.records import Incident, RiskEvent, Row, TradeRow
 
 _REASONS: Final = {"flatten": "kill_switch"}
 _STOPS: Final = frozenset({"stop", "trailing"})
-_CRITICAL: Final = "CRITICAL"
 
 
 class Decided(Struct, frozen=True, gc=False):
@@ -39,20 +38,22 @@ class Notebook:
 
     def take(self, row: Row, lanes: Mapping[str, Lane]) -> None:
         """Keep a row; raises StopTrading where books and venue disagree, which would make every result worthless."""
-        kind = type(row)
-        if kind is Fill:
-            self.fills.append(row)
-        elif kind is TradeRow:
-            lane = lanes[row.symbol]
-            self._trades[row.symbol, row.trip] = row
-            decided = Decided(lane.entry_decision_price, lane.exit_decision_price, lane.stop_price)
-            self._decided.setdefault((row.symbol, row.trip), decided)
-        elif kind is Funding:
-            self.fundings.append(row)
-        elif kind is RiskEvent:
-            self.risk_events.append(row)
-        elif kind is Incident and row.severity == _CRITICAL:
-            raise StopTrading(f"{row.code} {row.symbol}: {row.detail}. This is a defect of the program: report it.")
+        match row:
+            case Fill():
+                self.fills.append(row)
+            case TradeRow():
+                lane = lanes[row.symbol]
+                self._trades[row.symbol, row.trip] = row
+                decided = Decided(lane.entry_decision_price, lane.exit_decision_price, lane.stop_price)
+                self._decided.setdefault((row.symbol, row.trip), decided)
+            case Funding():
+                self.fundings.append(row)
+            case RiskEvent():
+                self.risk_events.append(row)
+            case Incident(severity="CRITICAL"):
+                raise StopTrading(f"{row.code} {row.symbol}: {row.detail}. This is a defect of the program: report it.")
+            case _:
+                pass
         if self._others is not None:
             self._others.append(row)
 

@@ -14,12 +14,10 @@ from backtest.history import INTERVALS, read_funding, read_history, read_marks, 
 from backtest.months import moment
 from backtest.run import Recording, Terms
 from bot.domain.errors import ConfigurationError
-from bot.exchange.simulated import translate
 from bot.loader import check_strategies
 from bot.settings import Settings, SymbolSection, home, load, overlay
-from bot.trading.limits import CorePlan, PacingLimits, RiskLimits
+from bot.trading.limits import Costs, PacingLimits, RiskLimits
 from simulator.market.recordings import iso
-from simulator.venue.instrument import parse_instrument
 
 _UNLIMITED: Final = Decimal("Infinity")
 NO_RISK_LIMITS: Final = RiskLimits(max_symbol_notional=_UNLIMITED, max_symbol_share=_UNLIMITED, daily_loss=_UNLIMITED)
@@ -50,6 +48,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mark", type=Path, metavar="FILE", help="mark price bars (symbol open_time open high low close)"
+    )
+    parser.add_argument(
+        "--detail",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE|DIR",
+        help="finer candles: what happens within a candle is judged by them",
     )
     parser.add_argument(
         "--exchange-info", type=Path, metavar="FILE", help="contract filters: a recorded exchangeInfo answer"
@@ -85,7 +91,7 @@ def read_settings(options: argparse.Namespace) -> tuple[Settings, Path]:
         raise ConfigurationError(f"{folder} is no folder. Correct --home.")
     settings = overlay(load(folder), {"mode": "backtest", **changes(options.set)})
     if options.no_limits:
-        settings = settings.model_copy(update={"risk": NO_RISK_LIMITS, "pacing": NO_PACING})
+        settings = settings.model_copy(update={"risk": NO_RISK_LIMITS, "pacing": NO_PACING, "costs": Costs.free()})
     return settings, folder
 
 
@@ -134,9 +140,7 @@ def read_recording(options: argparse.Namespace, settings: Settings, folder: Path
     """Read contracts, candles, funding and marks of the traded symbols."""
     symbols = list(settings.symbols)
     contracts = _contracts(options, settings, folder, symbols)
-    instruments = {
-        entry["symbol"]: translate.instrument(parse_instrument(entry)) for entry in contracts.exchange_info["symbols"]
-    }
+    instruments = contracts.instruments()
     history = read_history(
         paths,
         instruments,
@@ -149,6 +153,7 @@ def read_recording(options: argparse.Namespace, settings: Settings, folder: Path
         history=history,
         funding=read_funding(options.funding, symbols) if options.funding else {},
         marks=read_marks(options.mark, symbols) if options.mark else {},
+        detail=read_history(options.detail, instruments) if options.detail else None,
     )
 
 
@@ -161,6 +166,7 @@ def terms_of(options: argparse.Namespace, settings: Settings, *, narrated: bool 
         raise ConfigurationError(f"--from {iso(start_ms)} does not lie before --to {iso(options.end)}. Correct one.")
     return Terms(
         plan=replace(plan, narrated=narrated),
+        costs=settings.costs,
         balance=settings.paper.balance,
         from_ms=start_ms,
         unlimited=options.no_limits,

@@ -5,49 +5,57 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 import numpy as np
 
-from backtest.compiled import Flags, Scans, compiled_kernel, scans
+from backtest.compiled import Flags, Scans, compiled_kernel, joined, scans
 from backtest.contracts import Contracts
 from backtest.history import FundingSeries, History, MarkSeries, Series
-from backtest.lane import Lane, foretold
+from backtest.lane import Lane, exact_candle, foretold
 from backtest.loop import Loop
 from backtest.notebook import Notebook
 from backtest.results import OpenPosition, Outcome
+from bot.domain.account import LeverageBracket
 from bot.domain.books import Books
-from bot.domain.errors import ConfigurationError
 from bot.domain.instrument import Instrument
-from bot.domain.market import Candle
+from bot.domain.market import MINUTE_MS, FundingRate
 from bot.domain.money import ZERO, round_half_away
 from bot.domain.records import Row
+from bot.exchange.simulated.candles import open_candle_venue
 from bot.exchange.simulated.exchange import SimulatedExchange
 from bot.loader import strategy_class
 from bot.trading.engine import Engine
-from bot.trading.limits import CorePlan, SymbolPlan
+from bot.trading.limits import CorePlan, Costs, SymbolPlan
 from bot.trading.strategy import Strategy
-from simulator.venue.exchange import Exchange as Venue
-from simulator.venue.funding import ConstantFunding
 
-INSTANCE = "back"
+INSTANCE: Final = "back"
+LENT: Final = Decimal(10) ** 12
+_MOST_LEVERAGE: Final = 125
+_LEAST_MAINTENANCE: Final = Decimal("0.004")
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is traded on: contracts, candles, and funding and mark prices where they were given."""
+    """What is traded on: contracts, candles, and funding, mark prices and finer candles where they were given."""
 
     contracts: Contracts
     instruments: Mapping[str, Instrument]
     history: History
     funding: Mapping[str, FundingSeries] = field(default_factory=dict)
     marks: Mapping[str, MarkSeries] = field(default_factory=dict)
+    detail: History | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How it is traded: the core's plan, the opening wallet in USDT, and the first candle (ms UTC) that decides."""
+    """How it is traded: the core's plan, costs, the opening wallet in USDT, the first candle (ms UTC) that decides.
+
+    `unlimited`: margin is lent without end and brackets allow any size, so that neither binds.
+    """
 
     plan: CorePlan
+    costs: Costs
     balance: Decimal
     from_ms: int = 0
     unlimited: bool = False
@@ -76,9 +84,9 @@ def run(
     rows that no result is made of (decisions), where the plan has them made. Raises ConfigurationError for parameters
     a strategy refuses and for capital that cannot work.
     """
-    for each in terms.plan.symbols:
-        compiled_kernel(strategy_class(each.strategy))
     searches = scans()
+    for each in terms.plan.symbols:
+        _warm_up(each, recording.history.series[each.symbol], searches)
     collected = gc.isenabled()
     gc.disable()
     try:
@@ -88,6 +96,20 @@ def run(
     finally:
         if collected:
             gc.enable()
+
+
+def _warm_up(plan: SymbolPlan, series: Series, searches: Scans) -> None:
+    """Run what is compiled on one candle of these arrays, so that no run pays for compiling or reading machine code."""
+    kind = strategy_class(plan.strategy)
+    time_, high, low, close = series.open_time[:1], series.high[:1], series.low[:1], series.close[:1]
+    flags, none, one, half = np.zeros(1, np.uint8), np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1)
+    compiled = compiled_kernel(kind)
+    if compiled is not None and kind.kernel is not None:
+        numbers = kind.kernel.numbers(kind.parameters_type())
+        compiled.flags(time_, high, low, close, series.volume[:1], MINUTE_MS, numbers, flags)
+    searches.next_entry(flags, time_, 0, 1, 0)
+    searches.next_touch(flags, time_, high, low, close, 0, 1, 1, 0.0, 1.0, 0.0, 1.0, 1)
+    searches.next_breach(joined([time_]), joined([close]), none, none, one, half, half, 0.0, -1.0, 1)
 
 
 def flags_of(plan: SymbolPlan, series: Series, instrument: Instrument, interval_ms: int) -> Flags:
@@ -104,12 +126,8 @@ def flags_of(plan: SymbolPlan, series: Series, instrument: Instrument, interval_
 
 
 def _evaluate(strategy: Strategy, series: Series, interval_ms: int, out: Flags) -> None:
-    columns = (series.open, series.high, series.low, series.close)
-    for row, open_time in enumerate(series.open_time.tolist()):
-        prices = (int(column.item(row)) * series.tick for column in columns)
-        volume = int(series.volume.item(row)) * series.step
-        candle = Candle(series.symbol, open_time, *prices, volume, interval_ms)
-        out[row] = strategy.on_candle(candle).flags
+    for row in range(len(series.open_time)):
+        out[row] = strategy.on_candle(exact_candle(series, row, interval_ms)).flags
 
 
 def _run(
@@ -138,7 +156,7 @@ def _run(
         fundings=tuple(notebook.fundings),
         risk_events=tuple(notebook.risk_events),
         opening_balance=terms.balance,
-        wallet=engine.stakes()[0],
+        wallet=engine.stakes()[0] - (LENT if terms.unlimited else ZERO),
         candles=sum(lane.end - lane.first for lane in lanes),
         visited=loop.visited,
     )
@@ -151,27 +169,44 @@ def _lane(recording: Recording, plan: SymbolPlan, from_ms: int, flags: Flags | N
         flags = flags_of(plan, series, instrument, history.interval_ms)
     strategy = foretold(strategy_class(plan.strategy))(instrument, plan.parameters)
     first = int(np.searchsorted(series.open_time, from_ms))
-    return Lane(series, flags, strategy, history.interval_ms, first)
+    lane = Lane(series, flags, strategy, history.interval_ms, first)
+    lane.use_marks(recording.marks.get(plan.symbol))
+    if recording.detail is not None:
+        lane.use_detail(recording.detail.series[plan.symbol], recording.detail.interval_ms)
+    return lane
 
 
 def _open_account(recording: Recording, terms: Terms, start_ms: int) -> SimulatedExchange:
     plan, contracts = terms.plan, recording.contracts
-    venue = Venue(
+    symbols = [each.symbol for each in plan.symbols]
+    exchange = open_candle_venue(
         contracts.exchange_info,
-        balance=terms.balance,
+        balance=terms.balance + (LENT if terms.unlimited else ZERO),
         start_ms=start_ms,
-        maker_fee=plan.maker_rate,
-        taker_fee=plan.taker_rate,
-        brackets=contracts.brackets,
-        funding=ConstantFunding(ZERO),
-        by_candles=True,
+        costs=terms.costs,
+        brackets=[any_size(symbol) for symbol in symbols] if terms.unlimited else contracts.brackets,
+        funding={
+            symbol: _settlements(series, recording.marks.get(symbol)) for symbol, series in recording.funding.items()
+        },
     )
-    exchange = SimulatedExchange(venue)
-    for each in plan.symbols:
-        exchange.set_margin_type(each.symbol, plan.account.margin_type)
-        exchange.set_leverage(each.symbol, plan.account.leverage)
+    for symbol in symbols:
+        exchange.set_margin_type(symbol, plan.account.margin_type)
+        exchange.set_leverage(symbol, plan.account.leverage)
     exchange.drain()
     return exchange
+
+
+def any_size(symbol: str) -> LeverageBracket:
+    """Return a bracket that allows every size at every leverage."""
+    return LeverageBracket(symbol, ZERO, LENT, _MOST_LEVERAGE, _LEAST_MAINTENANCE, ZERO)
+
+
+def _settlements(series: FundingSeries, marks: MarkSeries | None) -> list[FundingRate]:
+    settled: list[FundingRate] = []
+    for at_ms, rate in zip(series.at_ms.tolist(), series.rate, strict=True):
+        mark = marks.opening(at_ms) if marks is not None else None
+        settled.append(FundingRate(series.symbol, at_ms, rate, mark or ZERO))
+    return settled
 
 
 def _still_open(engine: Engine, lanes: Sequence[Lane]) -> tuple[OpenPosition, ...]:
