@@ -26,6 +26,9 @@ COMMANDS = {
     "demo": Entry("bot.demo:main", "simulator, bot, alerts and dashboard together, trading; no account needed"),
     "run": Entry("bot.app:main", "the bot itself: --paper, --testnet or --live"),
     "backtest": Entry("backtest.command:main", "the same core on recorded candles, with results and their reasons"),
+    "sweep": Entry(
+        "backtest.sweep.command:main", "a backtest for each combination of parameters, on all cores or many machines"
+    ),
     "simulator": Entry("simulator.server.main:main", "a Binance futures exchange on this machine"),
     "dashboard": Entry("dashboard.launch:main", "what the bot does, in a browser"),
     "alerts": Entry("dashboard.alerts.service:main", "send the bot's alerts to Slack, a webhook, or the log"),
