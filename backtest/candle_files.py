@@ -101,9 +101,12 @@ def symbols_in(paths: Sequence[Path]) -> tuple[str, ...]:
     """Return the symbols that the files hold rows of, sorted. Raises `DataError` where a file does not tell."""
     found: set[str] = set()
     for path in files_in(paths):
+        symbol = _symbol_by_name(path, ())
+        if _is_stored(path) and symbol == path.parent.parent.name:
+            found.add(symbol)
+            continue
         with as_data_errors():
             named = "symbol" in recordings.column_names(path)
-        symbol = _symbol_by_name(path, ())
         if named:
             found.update(_open(path).symbols())
         elif symbol:
@@ -150,8 +153,11 @@ def _is_data(path: Path) -> bool:
 
 
 def _is_of_another(path: Path, symbols: Sequence[str]) -> bool:
-    stored = path.parent.name in INTERVALS or _kind_of(path)
-    return bool(symbols and stored) and path.parent.parent.name not in symbols
+    return bool(symbols) and _is_stored(path) and path.parent.parent.name not in symbols
+
+
+def _is_stored(path: Path) -> bool:
+    return path.parent.name in INTERVALS or bool(_kind_of(path))
 
 
 def _kind_of(path: Path) -> str:
@@ -265,8 +271,7 @@ class _File:
 
     def choose(self, symbols: Sequence[str]) -> dict[str, Integers | slice]:
         self._narrow(symbols)
-        number = pc.index_in(self.column("symbol").cast(pa.string()), value_set=pa.array(symbols, pa.string()))
-        which = np.asarray(number.fill_null(-1).to_numpy(), dtype=np.int32)
+        which = _numbers_of(self.column("symbol"), symbols)
         found = {symbol: np.flatnonzero(which == index) for index, symbol in enumerate(symbols)}
         return {symbol: _as_slice(rows) for symbol, rows in found.items() if rows.size}
 
@@ -317,6 +322,19 @@ class _CsvFile(_File):
     def _column(self, name: str) -> Any:
         # each is asked for once, so it goes as soon as it was converted
         return self._columns.pop(name)
+
+
+def _numbers_of(column: Any, symbols: Sequence[str]) -> Integers:
+    """Return which of the symbols each row has, -1 for none of them."""
+    places = {symbol: number for number, symbol in enumerate(symbols)}
+    found = [np.zeros(0, dtype=np.int64)]
+    for chunk in column.chunks:
+        coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
+        names = coded.dictionary.to_pylist()
+        number = np.array([*(places.get(name, -1) for name in names), -1])
+        codes = coded.indices.fill_null(len(names)) if coded.indices.null_count else coded.indices
+        found.append(number[np.from_dlpack(codes)] if len(codes) else found[0])
+    return np.concatenate(found)
 
 
 def _as_slice(rows: NDArray[np.int64]) -> Integers | slice:

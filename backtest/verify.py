@@ -158,12 +158,10 @@ def _runs(times: Integers, wanted: Booleans, interval_ms: int) -> list[tuple[int
 
 
 def _contradictions(fine: Series, fine_ms: int, coarse: Series, coarse_ms: int) -> list[Finding]:
-    if coarse_ms % fine_ms:
-        return []
     try:
         made = resampled(fine, fine_ms, coarse_ms, [])
     except DataError:
-        return []
+        return []  # not a multiple, or not one whole bar
     _, ours, theirs = np.intersect1d(made.open_time, coarse.open_time, assume_unique=True, return_indices=True)
     differs = np.zeros(ours.size, dtype=np.bool_)
     for name in (*PRICES, "volume"):

@@ -229,13 +229,13 @@ def times_of(path: Path, symbol: str, table: Any, name: str) -> Integers:
             raise DataError(f"{path}: {symbol} has a {name} that is no whole millisecond: correct it") from error
     if not pa.types.is_integer(column.type):
         raise DataError(f"{path}: column {name!r} holds {column.type}: it must be whole milliseconds UTC")
-    return np.asarray(column.to_numpy(), dtype=np.int64)
+    return np.asarray(numbers_of(column), dtype=np.int64)
 
 
 def floats_of(path: Path, symbol: str, table: Any, name: str, times: Integers) -> Floats:
     """Return a column of numbers. Raises `DataError` naming the first time at which there is none."""
     try:
-        values = np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+        values = np.asarray(numbers_of(table[name].cast(pa.float64())), dtype=np.float64)
     except pa.ArrowException as error:
         raise DataError(f"{path}: column {name!r} of {symbol} holds {table[name].type}: it must be numbers") from error
     refuse(path, symbol, times, ~np.isfinite(values), f"{name} is not a number: fill or remove the row")
@@ -247,6 +247,17 @@ def _check_times(path: Path, candles: CandleColumns) -> None:
     refuse(path, candles.symbol, times, times % MINUTE_MS != 0, "open_time is no whole minute (ms UTC): correct it")
     refuse(path, candles.symbol, times[1:], np.diff(times) == 0, "duplicate row: remove it")
     refuse(path, candles.symbol, times[1:], np.diff(times) < 0, "row out of order: sort the file by symbol, open_time")
+
+
+def numbers_of(column: Any) -> NDArray[Any]:
+    """Return a column of numbers as an array, NaN where there is none.
+
+    Arrow's own way imports pandas, which costs a third of a second and 70 MiB.
+    """
+    if column.null_count:
+        return np.asarray(column.to_numpy())
+    chunks = [np.from_dlpack(chunk) for chunk in column.chunks if len(chunk)]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, dtype=np.int8), *chunks])
 
 
 def check_values(path: Path, candles: CandleColumns) -> None:

@@ -197,11 +197,11 @@ def test_five_years_of_minutes_are_read_in_well_under_700_mebibytes(tmp_path):
         "import sys; from pathlib import Path; from backtest.history import read_history;"
         "from support.market_files import instruments;"
         f"history = read_history([Path({str(file)!r})], instruments('BTCUSDT'));"
-        "print(history.series['BTCUSDT'].open_time.size);"
+        "print(history.series['BTCUSDT'].open_time.size, int('pandas' in sys.modules));"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
-    rows, kibibytes = map(int, done.stdout.split())
-    assert rows == count
+    rows, pandas, kibibytes = map(int, done.stdout.split())
+    assert (rows, pandas) == (count, 0)
     assert kibibytes < 600 * 1024

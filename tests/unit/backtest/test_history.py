@@ -522,3 +522,9 @@ def test_a_long_history_never_stands_in_memory_twice(tmp_path):
     final = 6 * 8 * count
     assert history.series["BTCUSDT"].open_time.size == count
     assert peak < 1.9 * final
+
+
+def test_rows_without_a_symbol_are_nobodys(tmp_path):
+    rows = candles(count=3) + [row | {"symbol": None} for row in candles(count=2)]
+    for file in (parquet(tmp_path / "a.parquet", rows), csv(tmp_path / "a.csv", rows)):
+        assert read_history([file], BTC).series["BTCUSDT"].open_time.size == 3
