@@ -36,7 +36,8 @@ def book(state: State, fill: Fill) -> None:
     state.record(fill)
     ledger.pay_fill(state, fill)
     _follow(state, symbol, fill)
-    record_position(state, symbol)
+    if state.narrated:
+        record_position(state, symbol)
     equity.judge(state)
 
 
@@ -117,7 +118,8 @@ def _follow(state: State, symbol: SymbolState, fill: Fill) -> None:
         _take_step(state, symbol, fill, follow(symbol.track, fill, state.margin_asset))
     else:
         _insert(state, symbol, fill)
-    _forget_old_fills(symbol)
+    if len(symbol.fills) > _KEPT_FILLS and not symbol.unverified:
+        _forget_old_fills(symbol)
 
 
 def _insert(state: State, symbol: SymbolState, fill: Fill) -> None:
@@ -237,8 +239,6 @@ def _replay(state: State, symbol: SymbolState) -> list[Followed]:
 
 
 def _forget_old_fills(symbol: SymbolState) -> None:
-    if len(symbol.fills) <= _KEPT_FILLS or symbol.unverified:
-        return
     tracks = symbol.tracks
     flat = next((at for at in range(len(tracks) // 2, len(tracks)) if not tracks[at].quantity), None)
     if flat is not None:

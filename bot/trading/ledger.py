@@ -28,8 +28,11 @@ def move(state: State, asset: str, amount: Decimal) -> None:
 
 def pay_fill(state: State, fill: Fill) -> None:
     """Book an execution's realized profit and commission."""
-    move(state, state.margin_asset, fill.realized_pnl)
-    move(state, fill.commission_asset or state.margin_asset, -fill.commission)
+    if fill.commission_asset != state.margin_asset:
+        move(state, state.margin_asset, fill.realized_pnl)
+        move(state, fill.commission_asset or state.margin_asset, -fill.commission)
+        return
+    move(state, state.margin_asset, fill.realized_pnl - fill.commission)
     _check_commission(state, fill)
 
 
@@ -77,8 +80,6 @@ def report_difference(state: State, symbol: SymbolState, fill: Fill, expected: D
 
 
 def _check_commission(state: State, fill: Fill) -> None:
-    if fill.commission_asset != state.margin_asset:
-        return
     rate = state.plan.maker_rate if fill.maker else state.plan.taker_rate
     expected = expected_commission(fill.price, fill.quantity, rate)
     if fill.commission != expected:

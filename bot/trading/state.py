@@ -202,6 +202,7 @@ class State:
     last_decision_ms: int = 0
     touched: dict[str, None] = field(default_factory=dict)
     rows: dict[tuple[object, ...], Row] = field(default_factory=dict)
+    results: list[Command] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     narrated: bool = True
 
@@ -209,8 +210,10 @@ class State:
 
     def record(self, row: Row) -> None:
         """Write this row with the others of this event; a row of the same key is replaced."""
-        if self.narrated or type(row) in RESULT_ROWS:
+        if self.narrated:
             self.rows[key_of(row)] = row
+        elif type(row) in RESULT_ROWS:
+            self.results.append(Record(row))
 
     def record_all(self, rows: Iterable[Row]) -> None:
         """Write these rows."""
@@ -229,10 +232,10 @@ class State:
 
     def drain(self) -> list[Command]:
         """Return and forget what this event asked for: records first."""
-        if not self.rows and not self.commands:
+        if not (self.rows or self.results or self.commands):
             return []
-        drained: list[Command] = [*map(Record, self.rows.values()), *self.commands]
-        self.rows, self.commands = {}, []
+        drained: list[Command] = [*map(Record, self.rows.values()), *self.results, *self.commands]
+        self.rows, self.results, self.commands = {}, [], []
         return drained
 
     def symbol_state(self, symbol: str) -> SymbolState:
