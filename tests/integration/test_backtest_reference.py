@@ -26,7 +26,17 @@ from support.backtest_data import (
     write_parquet,
 )
 from support.random_candles import random_case
-from support.reference_backtest import DAY, MINUTE, Candles, Rules, judge, reference_trades, whole_numbers
+from support.reference_backtest import (
+    DAY,
+    MINUTE,
+    Candles,
+    Rules,
+    judge,
+    reference_trades,
+    rounded,
+    text,
+    whole_numbers,
+)
 
 AS_DESCRIBED = ("--set", "execution.entry=market", "--no-limits")
 MAJORS = {"BTCUSDT": 138, "ETHUSDT": 102, "LINKUSDT": 52}
@@ -129,6 +139,29 @@ def test_recorded_symbol_with_wild_funding_equals_the_second_witness_where_none_
 
 
 @needs_recorded
+def test_each_settled_funding_is_charged_to_whoever_holds_then_though_the_interval_changes(tmp_path):
+    rates, marks = RECORDED / "funding" / "funding_rate.parquet", RECORDED / "funding" / "mark_price_8h.parquet"
+    found = backtest(
+        tmp_path / "out.json", "--data", YEAR_2025, "--symbol", "LAYERUSDT", "--exchange-info", TESTNET,
+        "--funding", rates, "--mark", marks, "--set", "execution.entry=market",
+    )  # fmt: skip
+    settled = [
+        (row["funding_time"] // MINUTE * MINUTE, Fraction(repr(row["funding_rate"]))) for row in layer_rows(rates)
+    ]
+    candles, filters = recorded("LAYERUSDT", YEAR_2025, TESTNET)
+    price = {time: opened * filters.tick for time, opened in zip(candles.open_time, candles.open, strict=True)}
+    price |= {row["open_time"]: Fraction(repr(row["open"])) for row in layer_rows(marks)}
+    met = {after - before for (before, _), (after, _) in pairwise(settled) if candles.open_time[0] < before}
+    assert {60 * MINUTE, 240 * MINUTE} <= met
+    for trade in found["trades"]:
+        signed = Fraction(trade["quantity"]) * (1 if trade["side"] == "LONG" else -1)
+        # What is due at an open is settled before anything trades there.
+        due = [(time, rate) for time, rate in settled if trade["entry_time"] < time <= trade["exit_time"]]
+        assert trade["funding"] == text(sum((rounded(-signed * price[time] * rate) for time, rate in due), Fraction(0)))
+    assert sum(trade["funding"] != "0" for trade in found["trades"]) >= 10
+
+
+@needs_recorded
 @pytest.mark.parametrize(
     ("rules", "stopped_at"), [(Rules(), []), (Rules(adx_max=60, stop_pct=Fraction(2)), ["2358.49"])]
 )
@@ -224,6 +257,10 @@ def test_random_symbols_on_one_account_equal_each_alone(tmp_path):
     )  # fmt: skip
     assert len({row["symbol"] for row in all_trades}) == len(cases)
     assert_equal(found, all_trades, all_open)
+
+
+def layer_rows(path):
+    return pq.read_table(path, filters=[("symbol", "==", "LAYERUSDT")]).to_pylist()
 
 
 def written(time):
