@@ -23,13 +23,17 @@ from bot.runtime.clock import SystemClock
 from bot.runtime.lock import home_lock
 from bot.settings import Settings, home, load
 from bot.story import signed, tell, utc, verdict
+from bot.trading.attribution import expected
+from bot.trading.limits import Costs
 from database import backup
 from database import ledger as books
 from database.desk import DeskWriter
+from database.executions import ExecutedTrade, executed
 from database.queries import Queries
 from database.schema import upgrade
 from database.session import act_url, desk_url
 
+_NO_TRADES = "no completed trades yet"
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
@@ -161,9 +165,17 @@ def why(argv: list[str]) -> int:
 
 
 def trades(argv: list[str]) -> int:
-    """Print completed round trips."""
-    rows, as_json = _listed("trades", "Completed round trips, newest first.", argv, lambda q, n, s: q.trades(n, s))
-    if as_json:
+    """Print completed round trips, or what their profit is made of."""
+    parser = _list_parser("trades", "Completed round trips, newest first.")
+    parser.add_argument(
+        "--attribution", action="store_true", help="what each profit is made of, beside what [costs] expected"
+    )
+    options = parser.parse_args(argv)
+    desk = _Desk(options)
+    rows = desk.queries().trades(options.limit, options.symbol.upper())
+    if options.attribution:
+        return _attribution([_Attributed(each, desk.settings.costs) for each in executed(desk.act_url, rows)], options)
+    if options.json:
         print(_json(rows))
         return 0
     _table(
@@ -184,7 +196,47 @@ def trades(argv: list[str]) -> int:
             )
             for t in rows
         ],
-        "no completed trades yet",
+        _NO_TRADES,
+    )
+    return 0
+
+
+class _Attributed:
+    """A round trip, what its profit is made of, and what the cost model expected of its fills."""
+
+    def __init__(self, found: ExecutedTrade, costs: Costs) -> None:
+        self.trade = found.trade
+        self.parts = found.parts
+        self.expected = expected(found.executions, costs)
+
+    def as_json(self) -> dict[str, Any]:
+        row, parts = msgspec.structs.asdict(self.trade), msgspec.structs.asdict(self.parts)
+        return row | {"attribution": parts, "expected": msgspec.structs.asdict(self.expected)}
+
+
+def _attribution(rows: Sequence[_Attributed], options: argparse.Namespace) -> int:
+    if options.json:
+        print(_json([row.as_json() for row in rows]))
+        return 0
+    _table(
+        ("SYMBOL", "TRIP", "SIDE", "EDGE", "SLIPPAGE", "EXPECTED", "FEES", "EXPECTED", "FUNDING", "PNL", "ENDED"),
+        [
+            (
+                row.trade.symbol,
+                row.trade.trip,
+                row.trade.side,
+                signed(row.parts.edge),
+                signed(-row.parts.slippage),
+                signed(-row.expected.slippage),
+                signed(-row.parts.fees),
+                signed(-row.expected.fees),
+                signed(row.parts.funding),
+                signed(row.parts.pnl),
+                utc(row.trade.exit_ms),
+            )
+            for row in rows
+        ],
+        _NO_TRADES,
     )
     return 0
 
@@ -239,12 +291,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _listed(name: str, purpose: str, argv: list[str], read: Any) -> tuple[Sequence[Any], bool]:
+def _list_parser(name: str, purpose: str) -> argparse.ArgumentParser:
     parser = _parser(name, purpose, f"act {name} --symbol BTCUSDT --limit 20")
     parser.add_argument("--symbol", default="", help="only this one")
     parser.add_argument("--limit", type=_count, default=50, metavar="NUMBER", help="how many (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="for machines")
-    options = parser.parse_args(argv)
+    return parser
+
+
+def _listed(name: str, purpose: str, argv: list[str], read: Any) -> tuple[Sequence[Any], bool]:
+    options = _list_parser(name, purpose).parse_args(argv)
     return read(_Desk(options).queries(), options.limit, options.symbol.upper()), options.json
 
 

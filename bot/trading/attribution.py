@@ -1,11 +1,15 @@
 """Where the money of a round trip came from: the edge of its decisions, slippage, fees and funding."""
 
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
-from bot.domain.money import ZERO
+from bot.domain.money import ZERO, round_half_away
+from bot.trading.limits import Costs
+
+_BPS: Final = Decimal(10_000)
 
 
 class RoundTrip(Protocol):
@@ -68,3 +72,39 @@ def attribute(trip: RoundTrip, entry_decision_price: Decimal, exit_decision_pric
 
 def _side(trip: RoundTrip) -> int:
     return 1 if trip.side == "LONG" else -1
+
+
+class Execution(Struct, frozen=True, gc=False):
+    """One fill of a trip, for what the cost model expected of it.
+
+    `notional` is its price x quantity, `minute_notional` what the market traded in the minute before (USDT).
+    """
+
+    notional: Decimal
+    maker: bool
+    minute_notional: Decimal
+
+
+class Expected(Struct, frozen=True, gc=False):
+    """What `[costs]` expected fills to cost (USDT): fees, and slippage with half the spread in it."""
+
+    fees: Decimal = ZERO
+    slippage: Decimal = ZERO
+
+
+def expected(executions: Iterable[Execution], costs: Costs) -> Expected:
+    """Return what the cost model expected of these fills, each taken as the maker or taker it was; 8 decimals."""
+    fees = slippage = ZERO
+    for each in executions:
+        fees += each.notional * (costs.maker_rate if each.maker else costs.taker_rate)
+        slippage += ZERO if each.maker else each.notional * _against_taker(costs, each.minute_notional)
+    return Expected(round_half_away(fees), round_half_away(slippage))
+
+
+def _against_taker(costs: Costs, minute_notional: Decimal) -> Decimal:
+    """Return how much worse than the last price a taker fills, as a fraction; the least liquid tier holds below all."""
+    tiers = sorted(costs.tiers, key=lambda tier: tier.minute_notional)
+    if not tiers:
+        return ZERO
+    tier = next((each for each in reversed(tiers) if each.minute_notional <= minute_notional), tiers[0])
+    return (tier.spread_bps / 2 + tier.slippage_bps) / _BPS

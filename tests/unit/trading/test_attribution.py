@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.trading.attribution import Attribution, attribute
+from bot.trading.attribution import Attribution, Execution, Expected, attribute, expected
+from bot.trading.limits import Costs, LiquidityTier
 from support.backtest_outcomes import a_trade
 
 
@@ -43,3 +44,31 @@ def test_the_parts_are_the_pnl_to_the_last_digit(entry, leave, entry_decided, ex
     trade = a_trade(entry=entry, exit=leave, side=side, quantity="1234.567", fees="0.12345678", funding="-0.00000001")
     booked = replace(trade, pnl=trade.pnl + rounding)
     assert attribute(booked, entry_decided, exit_decided).pnl == booked.pnl
+
+
+# what the model expected
+
+TIERS = (
+    LiquidityTier(Decimal(1_000), spread_bps=Decimal(2), slippage_bps=Decimal(3)),
+    LiquidityTier(Decimal(0), spread_bps=Decimal(10), slippage_bps=Decimal(5)),
+)
+COSTS = Costs(maker_rate=Decimal("0.0002"), taker_rate=Decimal("0.0005"), tiers=TIERS)
+
+
+def test_a_maker_is_expected_to_pay_its_fee_and_no_slippage():
+    assert expected([Execution(Decimal(1_000), True, Decimal(0))], COSTS) == Expected(Decimal("0.2"), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("volume", "slippage"), [("-1", "1"), ("0", "1"), ("999", "1"), ("1000", "0.4"), ("9999", "0.4")]
+)
+def test_a_taker_is_expected_to_pay_half_the_spread_and_slippage_of_its_liquidity(volume, slippage):
+    fill = Execution(Decimal(1_000), False, Decimal(volume))
+    assert expected([fill], COSTS) == Expected(Decimal("0.5"), Decimal(slippage))
+
+
+def test_expectations_add_up_over_fills_and_without_tiers_there_is_no_slippage():
+    fills = [Execution(Decimal(1_000), False, Decimal(0)), Execution(Decimal(2_000), True, Decimal(0))]
+    assert expected(fills, COSTS) == Expected(Decimal("0.9"), Decimal(1))
+    assert expected(fills, Costs(tiers=())).slippage == 0
+    assert expected([], COSTS) == Expected()
