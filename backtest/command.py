@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +11,6 @@ from typing import Any
 
 from rich.console import Console
 
-from backtest.history import written
 from backtest.options import add_options, data_paths, read_recording, read_settings, terms_of, with_symbols
 from backtest.report.html import write_report
 from backtest.report.run import ReportInput
@@ -46,8 +44,6 @@ def main(argv: list[str]) -> int:
         write_tear_sheet(options.tear_sheet, report)
     if not options.quiet:
         print_report(report, Console(no_color=bool(os.environ.get("NO_COLOR"))))
-        for line in written(recording.history.findings):
-            print(line, file=sys.stderr)
     return 0
 
 
@@ -67,7 +63,8 @@ def as_json(report: ReportInput) -> dict[str, Any]:
 def _report(done: Run, recording: Recording, terms: Terms, settings: Settings, load_s: float) -> ReportInput:
     history, outcome = recording.history, done.outcome
     curve = equity_curve(outcome, history, terms.from_ms)
-    last_ms = max((int(series.open_time[-1]) for series in history.series.values()), default=0)
+    from_ms = max(terms.from_ms, min(int(series.open_time[0]) for series in history.series.values()))
+    last_ms = max(int(series.open_time[-1]) for series in history.series.values())
     return ReportInput(
         outcome=outcome,
         history=history,
@@ -75,7 +72,7 @@ def _report(done: Run, recording: Recording, terms: Terms, settings: Settings, l
         summary=summarize_curve(outcome, curve),
         strategy=", ".join(sorted({each.strategy for each in terms.plan.symbols})),
         symbols=tuple(each.symbol for each in terms.plan.symbols),
-        from_ms=terms.from_ms,
+        from_ms=from_ms,
         to_ms=last_ms + history.interval_ms,
         assumptions=(*_sources(recording, terms), *assumptions(terms.costs)),
         costs={name: str(value) for name, value in asdict(terms.costs).items()},
