@@ -56,6 +56,7 @@ def set_margin_type(state: State, symbol: str, margin_type: MarginType) -> None:
     if position.quantity:
         raise refusal(-4048)
     position.margin_type = margin_type
+    market.is_stale = True
     state.events.append(
         AccountEvent(
             at_ms=state.now_ms,
@@ -117,6 +118,7 @@ def modify_isolated_margin(state: State, symbol: str, amount: Decimal, *, add: b
     if not add and position.isolated_wallet + min(load.unrealized, ZERO) - amount < load.position_margin:
         raise refusal(-4051)
     position.isolated_wallet += amount if add else -amount
+    market.is_stale = True
     state.tell_account(AccountReason.MARGIN_TRANSFER, position.margin_asset, position=position, change=ZERO)
 
 

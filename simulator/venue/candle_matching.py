@@ -31,7 +31,7 @@ from simulator.venue.market import STOPS, Market, fires_when_falling
 from simulator.venue.model import AlgoOrder, Candle, Order, Side, WorkingType
 from simulator.venue.settlement import advance, settle_until
 from simulator.venue.state import State
-from simulator.venue.waking import liquidation_bounds
+from simulator.venue.waking import liquidation_bounds, wake_prices
 
 MINUTE_MS: Final = 60_000
 
@@ -52,19 +52,22 @@ def open_candle(state: State, candle: Candle, minute_notional: Decimal | None, m
     one given; `mark`: the mark price's own candle.
     """
     market = state.market(candle.symbol)
+    open_price = candle.open
     advance(state, candle.open_time)
-    market.move(candle.open, buyer_is_maker=False)
+    market.move(open_price, buyer_is_maker=False)
     market.explicit_mark = ZERO if mark is None else mark.open
     _begin(state, market, minute_notional)
     if market.next_funding_ms <= candle.open_time:
         settle_until(state, market, candle.open_time)
-    if market.travelling:
-        for order_id in arrivals(market, candle.open_time):
-            arrive(state, market, order_id, candle.open)
-    reach = _point(candle.open, candle.open if mark is None else mark.open)
-    if market.is_woken_by(reach.low, reach.high):
+    low, high = wake_prices(state, market)
+    if low < open_price < high and (mark is None or low < mark.open < high):
+        return
+    for order_id in arrivals(market, candle.open_time):
+        arrive(state, market, order_id, open_price)
+    reach = _point(open_price, open_price if mark is None else mark.open)
+    if market.is_woken_by(min(open_price, reach.mark_low), max(open_price, reach.mark_high)):
         _follow(market, reach)
-        _fire(state, market, market.waiting.values(), candle.open, reach)
+        _fire(state, market, market.waiting.values(), open_price, reach)
 
 
 def finish_candle(state: State, candle: Candle, detail: Sequence[Candle], mark: Candle | None) -> None:
@@ -77,15 +80,12 @@ def finish_candle(state: State, candle: Candle, detail: Sequence[Candle], mark: 
         _check_detail(candle, detail)
         _finish_by_pieces(state, market, detail, mark)
     else:
-        _finish_whole(state, market, candle, mark, end_ms)
+        low, high = wake_prices(state, market)
+        if not (low < candle.low and candle.high < high and (mark is None or (low < mark.low and mark.high < high))):
+            _finish_whole(state, market, candle, mark, end_ms)
     advance(state, end_ms)
     market.move(candle.close, buyer_is_maker=False)
-    market.candle.is_open = False
-    if not state.account.positions[candle.symbol].quantity:
-        market.candle.reached = None
-    market.candle.minute_notional = candle.close * candle.volume * MINUTE_MS / candle.interval_ms
-    if mark is not None:
-        market.explicit_mark = mark.close
+    _end(state, market, candle, mark)
 
 
 def _begin(state: State, market: Market, minute_notional: Decimal | None) -> None:
@@ -95,17 +95,30 @@ def _begin(state: State, market: Market, minute_notional: Decimal | None) -> Non
     if now.shares:
         now.shares.clear()
     if state.costs.tiers:
-        known = now.minute_notional if minute_notional is None else minute_notional
+        known = _minute_notional(now.before) if minute_notional is None else minute_notional
         now.tier = tier_of(state.costs.tiers, known)
+
+
+def _end(state: State, market: Market, candle: Candle, mark: Candle | None) -> None:
+    now = market.candle
+    now.is_open = False
+    now.before = candle
+    if now.reached is not None and not state.account.positions[candle.symbol].quantity:
+        now.reached = None
+    if mark is not None:
+        market.explicit_mark = mark.close
+
+
+def _minute_notional(candle: Candle | None) -> Decimal:
+    return ZERO if candle is None else candle.close * candle.volume * MINUTE_MS / candle.interval_ms
 
 
 def _finish_whole(state: State, market: Market, candle: Candle, mark: Candle | None, end_ms: int) -> None:
     size = abs(state.account.positions[candle.symbol].quantity)
-    if market.travelling:
-        for order_id in arrivals(market, end_ms):
-            due_ms = max(market.travelling.get(order_id, 0), candle.open_time)
-            advance(state, due_ms)
-            arrive(state, market, order_id, price_at(market, candle, state.orders[order_id].side, due_ms))
+    for order_id in arrivals(market, end_ms):
+        due_ms = max(market.travelling.get(order_id, 0), candle.open_time)
+        advance(state, due_ms)
+        arrive(state, market, order_id, price_at(market, candle, state.orders[order_id].side, due_ms))
     advance(state, end_ms)
     _judge(state, market, candle, mark, size)
 
@@ -116,9 +129,8 @@ def _finish_by_pieces(state: State, market: Market, detail: Sequence[Candle], ma
         size = abs(position.quantity)
         advance(state, piece.open_time)
         market.move(piece.open, buyer_is_maker=False)
-        if market.travelling:
-            for order_id in arrivals(market, piece.open_time):
-                arrive(state, market, order_id, piece.open)
+        for order_id in arrivals(market, piece.open_time):
+            arrive(state, market, order_id, piece.open)
         if market.trails:
             market.follow(piece.open, WorkingType.CONTRACT_PRICE)
         _judge(state, market, piece, mark, size)

@@ -36,7 +36,7 @@ def arrive(state: State, market: Market, order_id: int, price: Decimal) -> None:
 
 def arrivals(market: Market, until_ms: int) -> list[int]:
     """List the travelling orders that arrive up to a time, in the order they were placed."""
-    return sorted(order_id for order_id, due_ms in market.travelling.items() if due_ms <= until_ms)
+    return [order_id for order_id, due_ms in market.travelling.items() if due_ms <= until_ms]
 
 
 def price_at(market: Market, candle: Candle, side: Side, at_ms: int) -> Decimal:

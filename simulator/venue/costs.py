@@ -5,10 +5,10 @@ is wide and deep (`liquidity`).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
-
-import msgspec
 
 from simulator.venue.decimals import ZERO, ceil_to, floor_to
 from simulator.venue.model import Side
@@ -17,19 +17,20 @@ BPS: Final = Decimal("0.0001")
 TWO: Final = Decimal(2)
 
 
-class Tier(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True)
+class Tier:
     """What holds from a traded volume of `minute_notional` (quote asset a minute) on; spread and slippage in bps."""
 
     minute_notional: Decimal
     spread_bps: Decimal
     slippage_bps: Decimal
 
-    @property
+    @cached_property
     def half_spread(self) -> Decimal:
         """Distance of the best price from the candle's, as a fraction."""
         return self.spread_bps * BPS / TWO
 
-    @property
+    @cached_property
     def against_taker(self) -> Decimal:
         """Distance of a taker's price from the candle's, as a fraction: half the spread and the slippage."""
         return self.half_spread + self.slippage_bps * BPS
@@ -38,7 +39,8 @@ class Tier(msgspec.Struct, frozen=True, gc=False):
 FREE: Final = Tier(ZERO, ZERO, ZERO)
 
 
-class CandleCosts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class CandleCosts:
     """The costs of candle mode; no tiers: neither spread nor slippage.
 
     `volume_share`: part of a candle's volume that one resting limit order gets when the candle trades through it.

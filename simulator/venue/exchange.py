@@ -6,11 +6,10 @@ milliseconds UTC that never go back. Refusals raise `VenueError`. What happened 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
-
-from msgspec.structs import replace
 
 from simulator.venue import account_settings, algo_orders, candle_matching, history, views
 from simulator.venue.account import Account
@@ -71,6 +70,7 @@ class Exchange:
     unless `settlements` are given instead.
     `by_candles`: candle mode (`candle_matching`), where the market is `open_candle` and `finish_candle` alone, and
     `costs` stand in for the book (default: neither spread nor slippage).
+    `is_brief`: events leave out what only a user stream shows, the ACCOUNT_UPDATE of a fill and open notionals.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Exchange:
         settlements: FundingSchedule | None = None,
         costs: CandleCosts | None = None,
         by_candles: bool = False,
+        is_brief: bool = False,
     ) -> None:
         self.exchange_info = exchange_info
         markets = _markets(exchange_info, brackets or {}, liquidity or Liquidity(), by_candles=by_candles)
@@ -102,6 +103,7 @@ class Exchange:
             funding=settlements or ByTheClock(funding or ConstantFunding()),
             costs=_in_order(costs or CandleCosts()),
             by_candles=by_candles,
+            is_brief=is_brief,
         )
         for symbol, market in markets.items():
             self._state.account.positions[symbol].leverage = min(
@@ -439,6 +441,8 @@ class Exchange:
     def drain_events(self) -> list[VenueEvent]:
         """Hand over the events since the last call, in order."""
         events = self._state.events
+        if not events:
+            return []
         self._state.events = []
         return events
 
@@ -472,7 +476,8 @@ class Exchange:
 
     def set_brackets(self, symbol: str, brackets: Sequence[Bracket]) -> None:
         """Replace one symbol's leverage table."""
-        self._state.market(symbol).brackets = tuple(brackets)
+        market = self._state.market(symbol)
+        market.brackets, market.is_stale = tuple(brackets), True
 
     def force_position_mode(self, *, dual: bool) -> None:
         """Set the position mode without asking, as if a person had done it elsewhere."""

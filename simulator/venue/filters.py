@@ -9,6 +9,7 @@ from simulator.venue.errors import refusal
 from simulator.venue.instrument import Instrument
 from simulator.venue.model import Side
 
+LONGEST_CLIENT_ID: Final = 36
 CLIENT_ID: Final = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 REDUCE_ONLY_STATUSES: Final = frozenset({"PRE_DELIVERING", "PRE_SETTLE", "SETTLING"})
 
@@ -25,6 +26,9 @@ def check_status(instrument: Instrument, *, reduce_only: bool) -> None:
 
 def check_client_id(client_id: str) -> None:
     """Refuse a client id that is too long or has other characters (-4015); "" means none was given."""
+    is_plain = client_id.isascii() and client_id.replace("-", "_").isidentifier()
+    if is_plain and len(client_id) <= LONGEST_CLIENT_ID:
+        return
     if client_id and not CLIENT_ID.fullmatch(client_id):
         raise refusal(-4015)
 

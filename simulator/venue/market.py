@@ -9,7 +9,7 @@ from simulator.venue.costs import FREE, Tier
 from simulator.venue.decimals import ZERO, ceil_to, floor_to
 from simulator.venue.instrument import Bracket, Instrument
 from simulator.venue.liquidity import Liquidity, synthetic_levels
-from simulator.venue.model import AlgoOrder, AlgoRequest, Level, Order, OrderType, Side, WorkingType
+from simulator.venue.model import AlgoOrder, AlgoRequest, Candle, Level, Order, OrderType, Side, WorkingType
 
 ABOVE_ALL: Final = Decimal("1e18")
 STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_MARKET, OrderType.TRAILING_STOP_MARKET})
@@ -33,17 +33,14 @@ class Trail:
 class CandleState:
     """What candle mode keeps of a symbol between two steps.
 
-    `is_open`: the candle has opened and is not finished; it ends with the millisecond `end_ms`. `minute_notional` is
-    the quote volume a minute of the candle before, `tier` what follows from it. `shares` is the volume that resting
-    orders have been promised by this candle and not got, for less than a step. `reached` are the lowest and highest
-    price since a position was entered inside the candle finished last: what a stop sent only now has to answer for.
+    `is_open`: the candle has opened and is not finished. `before` is the candle finished last, `tier` what follows
+    from its volume. `shares` is the volume that resting orders have been promised by this candle and not got, for less
+    than a step. `reached` are the lowest and highest price since a position was entered inside the candle finished
+    last: what a stop sent only now has to answer for.
     """
 
     is_open: bool = False
-    open_ms: int = 0
-    end_ms: int = -1
-    open: Decimal = ZERO
-    minute_notional: Decimal = ZERO
+    before: Candle | None = None
     tier: Tier = FREE
     shares: dict[int, Decimal] = field(default_factory=dict)
     reached: tuple[Decimal, Decimal] | None = None
@@ -57,7 +54,7 @@ class Market:
     They are recomputed when next asked for after a change (`is_stale`).
     `is_exact`: candle mode (`candle_orders`), where the book has no depth; `candle` is what that mode keeps.
     `travelling` are accepted orders that have not reached the book, with the time at which they do. `trails` are the
-    trailing stops among those waiting. `safe` are the prices between which the isolated position `safe_for` is safe.
+    trailing stops among those waiting. `quiet` are wake prices that regard the position too (`waking`), None = unknown.
     """
 
     instrument: Instrument
@@ -79,8 +76,7 @@ class Market:
     wake_low: Decimal = ZERO
     wake_high: Decimal = ABOVE_ALL
     is_stale: bool = False
-    safe: tuple[Decimal, Decimal] = (ZERO, ZERO)
-    safe_for: tuple[Decimal, Decimal, Decimal] | None = None
+    quiet: tuple[Decimal, Decimal] | None = None
     is_exact: bool = False
     candle: CandleState = field(default_factory=CandleState)
 
@@ -189,14 +185,8 @@ class Market:
     def is_woken_by(self, low: Decimal, high: Decimal) -> bool:
         """Tell whether a price from `low` to `high` may fill an order or fire a trigger."""
         if self.is_stale:
-            self._set_wake_prices()
+            self.set_wake_prices()
         return low <= self.wake_low or high >= self.wake_high
-
-    def wake_prices(self) -> tuple[Decimal, Decimal]:
-        """Return the prices strictly between which no order fills and no trigger fires."""
-        if self.is_stale:
-            self._set_wake_prices()
-        return self.wake_low, self.wake_high
 
     def open_notionals(self) -> tuple[Decimal, Decimal]:
         """Return the quote value of open buys and sells that may add exposure (`b` and `a` of the wire)."""
@@ -211,10 +201,11 @@ class Market:
                 asks += value
         return bids, asks
 
-    def _set_wake_prices(self) -> None:
+    def set_wake_prices(self) -> None:
+        """Recompute what depends on open orders and on those waiting."""
         low, high = ZERO, ABOVE_ALL
         for order in self.resting.values():
-            if order.order_id in self.travelling or order.type is OrderType.MARKET:
+            if order.type is OrderType.MARKET or order.order_id in self.travelling:
                 continue
             if order.side is Side.BUY:
                 low = max(low, order.price)
@@ -226,6 +217,7 @@ class Market:
             below, above = self._wake_prices_of(algo)
             low, high = max(low, below), min(high, above)
         self.wake_low, self.wake_high = low, high
+        self.quiet = None
         self.is_stale = False
 
     def _wake_prices_of(self, algo: AlgoOrder) -> tuple[Decimal, Decimal]:

@@ -39,7 +39,7 @@ def place_order(state: State, request: OrderRequest) -> Order:
     request = _within_position(state, market, request)
     _check_book(state, market, request)
     order = accept(state, request)
-    if order.reduce_only:
+    if order.reduce_only and len(market.resting) > 1:
         enforce_reduce_only(state, market)
     return send_to_book(state, market, order)
 

@@ -43,6 +43,7 @@ def restore(state: State, account: Restored) -> None:
         position = state.position(symbol)
         position.quantity, position.cost = quantity, cost
         state.account.note(position)
+        state.markets[symbol].is_stale = True
         if position.is_isolated:
             position.isolated_wallet = round8(cost / account.leverage)
     for order in account.orders:

@@ -11,6 +11,13 @@ from simulator.venue.state import FAR_FUTURE_MS, State
 
 def advance(state: State, at_ms: int) -> None:
     """Move the clock to `at_ms`, doing on the way what falls due, each thing at its own time."""
+    if at_ms >= state.next_due_ms:
+        _catch_up(state, at_ms)
+    elif at_ms > state.now_ms:
+        state.now_ms = at_ms
+
+
+def _catch_up(state: State, at_ms: int) -> None:
     while state.next_due_ms <= at_ms:
         state.now_ms = max(state.now_ms, state.next_due_ms)
         _do_due(state)
@@ -51,6 +58,7 @@ def _pay(state: State, market: Market, mark: Decimal, due_ms: int) -> None:
     state.earn(IncomeType.FUNDING_FEE, amount, position.margin_asset, symbol=symbol, time_ms=due_ms)
     if position.is_isolated:
         position.isolated_wallet += amount
+        market.is_stale = True
     shown = position if position.is_isolated else None
     state.tell_account(
         AccountReason.FUNDING_FEE, position.margin_asset, position=shown, change=amount, symbol=symbol, due_ms=due_ms

@@ -16,28 +16,31 @@ NEVER: Final = (ZERO, ABOVE_ALL)
 
 def wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
     """Return (low, high): a candle (and mark price) strictly between them does nothing but move the price."""
+    if market.is_stale:
+        market.set_wake_prices()
+    if market.quiet is None:
+        market.quiet = _wake_prices(state, market)
+    return market.quiet
+
+
+def liquidation_bounds(state: State, market: Market, position: Position) -> tuple[Decimal, Decimal]:
+    """Return prices strictly between which the position is safe, a tick to spare; of a crossed one none is known."""
+    if not position.quantity:
+        return NEVER
+    if not position.is_isolated:
+        return ALWAYS
+    price, tick = liquidation_price(state, market, position), market.instrument.tick_size
+    if position.quantity > 0:
+        return (ceil_to(price, tick) + tick if price else ZERO), ABOVE_ALL
+    return ZERO, floor_to(price, tick) - tick
+
+
+def _wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
     if market.travelling:
         return ALWAYS
-    low, high = market.wake_prices()
+    low, high = market.wake_low, market.wake_high
     position = state.account.positions[market.instrument.symbol]
     if position.quantity:
         below, above = liquidation_bounds(state, market, position)
         low, high = max(low, below), min(high, above)
     return low, high
-
-
-def liquidation_bounds(state: State, market: Market, position: Position) -> tuple[Decimal, Decimal]:
-    """Return prices strictly between which the position is safe, a tick to spare; of a crossed one none is known."""
-    if not position.is_isolated:
-        return ALWAYS
-    key = position.quantity, position.cost, position.isolated_wallet
-    if market.safe_for != key:
-        market.safe_for, market.safe = key, _bounds(state, market, position)
-    return market.safe
-
-
-def _bounds(state: State, market: Market, position: Position) -> tuple[Decimal, Decimal]:
-    price, tick = liquidation_price(state, market, position), market.instrument.tick_size
-    if position.quantity > 0:
-        return (ceil_to(price, tick) + tick if price else ZERO), ABOVE_ALL
-    return ZERO, floor_to(price, tick) - tick

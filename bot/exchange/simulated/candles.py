@@ -65,6 +65,7 @@ def open_candle_venue(
         settlements=_Funding(funding or {}, _constant(costs)),
         costs=translate.candle_costs(costs),
         by_candles=True,
+        is_brief=True,
     )
     return SimulatedExchange(venue)
 

@@ -54,7 +54,6 @@ from simulator.venue.model import (
     Order,
     OrderEvent,
     Side,
-    VenueEvent,
 )
 
 _SECOND_MS = 1_000
@@ -167,22 +166,31 @@ class SimulatedExchange:
     def execute(self, command: ExchangeCommand) -> list[Event]:
         """Carry out a command and return everything that came of it."""
         match command:
-            case SubmitOrder(request=request):
-                return self._submit(request)
-            case CancelOrder(symbol=symbol, client_order_id=client_order_id):
-                return self._cancel(symbol, client_order_id)
-            case PlaceStop(request=stop):
-                return self._place_stop(stop)
-            case CancelStop(symbol=symbol, client_algo_id=client_algo_id):
-                return self._cancel_stop(symbol, client_algo_id)
-            case LookUpOrder(symbol=symbol, client_order_id=client_order_id):
-                return self._look_up_order(symbol, client_order_id)
-            case LookUpStop(symbol=symbol, client_algo_id=client_algo_id):
-                return self._look_up_stop(symbol, client_algo_id)
+            case SubmitOrder():
+                return self._submit(command.request)
+            case PlaceStop():
+                return self._place_stop(command.request)
+            case CancelStop():
+                return self._cancel_stop(command.symbol, command.client_algo_id)
+            case CancelOrder():
+                return self._cancel(command.symbol, command.client_order_id)
+            case LookUpOrder():
+                return self._look_up_order(command.symbol, command.client_order_id)
+            case LookUpStop():
+                return self._look_up_stop(command.symbol, command.client_algo_id)
 
     def drain(self) -> list[Event]:
         """Return what the venue did since the last call, after inputs given to `venue` itself."""
-        return [told for event in self.venue.drain_events() for told in self._tell(event)]
+        told: list[Event] = []
+        for event in self.venue.drain_events():
+            if isinstance(event, OrderEvent):
+                fill = translate.fill(event.trade) if event.trade else None
+                told.append(OrderUpdated(event.at_ms, translate.order_report(event.order), fill))
+            elif isinstance(event, AlgoEvent):
+                told.append(AlgoUpdated(event.at_ms, translate.algo_report(event.algo)))
+            elif isinstance(event, AccountEvent):
+                told += self._tell_money(event)
+        return told
 
     # the market by candles (backtest)
 
@@ -320,20 +328,9 @@ class SimulatedExchange:
             OrderUpdated(self.now_ms, translate.order_report(order)),
         ]
 
-    # what the venue tells
-
-    def _tell(self, event: VenueEvent) -> list[Event]:
-        match event:
-            case OrderEvent(at_ms=at_ms, order=order, trade=trade):
-                return [OrderUpdated(at_ms, translate.order_report(order), translate.fill(trade) if trade else None)]
-            case AlgoEvent(at_ms=at_ms, algo=algo):
-                return [AlgoUpdated(at_ms, translate.algo_report(algo))]
-            case AccountEvent():
-                return self._tell_money(event)
-            case _:
-                return []
-
     def _tell_money(self, event: AccountEvent) -> list[Event]:
+        if event.reason is AccountReason.ORDER:
+            return []
         changes = [(row.asset, row.change) for row in event.balances if row.change]
         if event.reason is AccountReason.FUNDING_FEE:
             minute = event.due_ms // MINUTE_MS * MINUTE_MS
