@@ -56,7 +56,7 @@ SWEEPS = {
     ),
 }
 OURS = {"act": (), "act every candle": ("--every-candle",)}
-OUR_SWEEPS = {"act full core": ("--full",), "act screen and confirm": ()}
+OUR_SWEEPS = {"act full core": (), "act screen and confirm": ("--screen",)}
 
 type Turn = Callable[[Path], dict]
 
@@ -136,7 +136,7 @@ def summed(turns: list[dict]) -> dict[str, float | int | str]:
         "best_cpu_s": min(counted),
         "first_cpu_s": statistics.median(turn["cpu_s"][0] for turn in turns),
         "wall_s": statistics.median(walls),
-        **{key: last[key] for key in ("candles", "trades", "combinations", "version", "timed") if key in last},
+        **{key: last[key] for key in ("candles", "trades", "combinations", "version") if key in last},
     }
     work = found.get("combinations") or found["candles"]
     return found | {"per_cpu_second": round(work / found["cpu_s"], 2), "per_second": round(work / found["wall_s"], 2)}

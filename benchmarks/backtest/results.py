@@ -21,24 +21,26 @@ _NAMES = {
 
 
 def goals(results: dict) -> list[dict]:
-    """Return what was asked for beside what was measured; a part that did not run is left out."""
-    return [*_run_goals(results["runs"]), *_growth(results.get("growth", {})), *_sweeps(results.get("sweeps", {}))]
+    """Return what was asked for beside what was measured; what did not run or failed is said so and not met."""
+    found = _run_goals(results["runs"])
+    if "growth" in results:
+        found.append(_growth(results["growth"]))
+    if "sweeps" in results:
+        found += _sweeps(results["sweeps"])
+    return found
 
 
 def _run_goals(runs: dict) -> list[dict]:
     found = []
     for file, rival, figure, least in _RUN_GOALS:
         act, other = runs[file].get("act"), runs[file].get(rival)
-        if act and other:
-            ratio = act[figure] / other[figure]
-            what = f"{_NAMES[file]}: full core against {rival}, candles per CPU second"
-            note = _beside(act, other) if rival == "vectorbt" else ""
-            found.append(_at_least(what, least, ratio, note))
-    if "act" in runs["dense"]:
-        dense = runs["dense"]["act"]
-        each_us = dense["cpu_s"] / max(1, dense["trades"]) * 1e6
-        found.append(_at_most("dense synthetic year: CPU microseconds per round trip", _ROUND_TRIP_US, each_us))
-    return found
+        what = f"{_NAMES[file]}: full core against {rival}, candles per CPU second"
+        ratio = act[figure] / other[figure] if act and other else None
+        note = _beside(act, other) if act and other and rival == "vectorbt" else ""
+        found.append(_at_least(what, least, ratio, note))
+    act = runs["dense"].get("act")
+    each_us = act["cpu_s"] / max(1, act["trades"]) * 1e6 if act else None
+    return [*found, _at_most("dense synthetic year: CPU microseconds per round trip", _ROUND_TRIP_US, each_us)]
 
 
 def _beside(act: dict, other: dict) -> str:
@@ -46,35 +48,35 @@ def _beside(act: dict, other: dict) -> str:
     return f" ({best:.2f} against its best, {first:.2f} against its first run)"
 
 
-def _growth(growth: dict) -> list[dict]:
-    if not all("act" in growth.get(file, {}) for file in ("dense", "dense five years")):
-        return []
-    ratio = growth["dense five years"]["act"]["cpu_s"] / growth["dense"]["act"]["cpu_s"]
-    return [_at_most("five dense years against one, CPU seconds", _GROWTH, ratio)]
+def _growth(growth: dict) -> dict:
+    one, five = (growth.get(file, {}).get("act") for file in ("dense", "dense five years"))
+    ratio = five["cpu_s"] / one["cpu_s"] if one and five else None
+    return _at_most("five dense years against one, CPU seconds", _GROWTH, ratio)
 
 
 def _sweeps(sweeps: dict) -> list[dict]:
-    rivals = {name: done for name, done in sweeps.items() if name.startswith("vectorbt")}
-    if not rivals:
-        return []
+    rivals = [done for name, done in sweeps.items() if name.startswith("vectorbt")]
     found = []
     for name, least in _SWEEP_GOALS:
-        if name not in sweeps:
-            continue
-        ours = sweeps[name]
         for rate, what in (("per_second", "combinations a second, 2 cores"), ("per_cpu_second", "per CPU second")):
-            fastest = max(rivals.values(), key=lambda done: done[rate])
-            ratio = ours[rate] / fastest[rate]
+            fastest = max((done[rate] for done in rivals), default=0)
+            ratio = sweeps[name][rate] / fastest if name in sweeps and fastest else None
             found.append(_at_least(f"sweep of 100: {name} against vectorbt's fastest way, {what}", least, ratio))
     return found
 
 
-def _at_least(what: str, least: float, measured: float, note: str = "") -> dict:
-    return {"what": what, "goal": f">= {least:.3g}", "measured": f"{measured:.2f}{note}", "met": measured >= least}
+def _at_least(what: str, least: float, measured: float | None, note: str = "") -> dict:
+    met = measured is not None and measured >= least
+    return {"what": what, "goal": f">= {least:.3g}", "measured": _written(measured) + note, "met": met}
 
 
-def _at_most(what: str, most: float, measured: float) -> dict:
-    return {"what": what, "goal": f"<= {most:.3g}", "measured": f"{measured:.2f}", "met": measured <= most}
+def _at_most(what: str, most: float, measured: float | None) -> dict:
+    met = measured is not None and measured <= most
+    return {"what": what, "goal": f"<= {most:.3g}", "measured": _written(measured), "met": met}
+
+
+def _written(measured: float | None) -> str:
+    return "not measured" if measured is None else f"{measured:.2f}"
 
 
 def as_table(results: dict) -> str:
