@@ -9,6 +9,8 @@ from backtest.monte_carlo import MonteCarlo
 from backtest.report import words
 from backtest.report.analysis import Analysis
 from backtest.report.run import ReportInput
+from bot.domain.money import plain
+from bot.trading.limits import Costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def figures(run: ReportInput, analysis: Analysis) -> tuple[Figure, ...]:
 
 def facts(run: ReportInput) -> dict[str, str]:
     """Return what was run on what."""
-    span = f"{words.minute(run.from_ms)} to {words.minute(run.to_ms)} UTC"
+    span = f"{words.minute(run.began_ms)} to {words.minute(run.to_ms)} UTC"
     still_open = [
         f"{each.side} {each.quantity} {each.symbol}, {words.signed(each.unrealized)} USDT" for each in run.outcome.open
     ]
@@ -83,9 +85,30 @@ def flat(text: str) -> list[tuple[str, str]]:
         return [("configuration", text)]
 
 
+def cost_words(costs: Costs) -> dict[str, str]:
+    """Return the cost model by name, rates as percentages and each tier of liquidity in a line."""
+    tiers = {
+        f"from {words.number(tier.minute_notional, 0)} USDT a minute": (
+            f"spread {plain(tier.spread_bps)} bps, slippage {plain(tier.slippage_bps)} bps"
+        )
+        for tier in costs.tiers
+    }
+    return {
+        "maker fee": words.percent(costs.maker_rate, 4),
+        "taker fee": words.percent(costs.taker_rate, 4),
+        **(tiers or {"spread and slippage": "none"}),
+        "funding": f"{words.percent(costs.funding_rate, 4)} every {costs.funding_interval_hours} h, where not recorded",
+        "volume share of a resting order": words.percent(costs.volume_share),
+        "share of that when only touched": words.percent(costs.touch_share),
+        "latency": f"{costs.latency_ms} ms",
+        "brackets": costs.brackets,
+    }
+
+
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
+    inside = dict(enumerate(value, start=1)) if isinstance(value, list) else value
+    if isinstance(inside, dict) and inside:
+        for key, inner in inside.items():
             yield from _flat(f"{prefix}.{key}" if prefix else str(key), inner)
         return
     shown = value if isinstance(value, str) else json.dumps(value)

@@ -48,7 +48,7 @@ def page(run: ReportInput) -> str:
         title=escape(f"Backtest {run.strategy} {symbols}"),
         heading=escape(f"{run.strategy} on {symbols}"),
         subtitle=escape(
-            f"Backtest {words.minute(run.from_ms)} to {words.minute(run.to_ms)} UTC, configuration {run.config_hash}, "
+            f"Backtest {words.minute(run.began_ms)} to {words.minute(run.to_ms)} UTC, configuration {run.config_hash}, "
             f"code {run.code_version}"
         ),
         style=_read("page.css"),

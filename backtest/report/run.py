@@ -13,7 +13,8 @@ class ReportInput:
     """A finished backtest with everything its report has to state.
 
     `assumptions` are sentences, `costs` and `timing` names with their values as text. `settings` is the resolved
-    configuration as JSON (`Settings.resolved()`). `to_ms` is the first millisecond after the last candle.
+    configuration as JSON (`Settings.resolved()`). `from_ms` is the first moment that trades, 0 = all of the data;
+    `to_ms` is the first millisecond after the last candle.
     """
 
     outcome: Outcome
@@ -30,3 +31,8 @@ class ReportInput:
     config_hash: str
     code_version: str
     timing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def began_ms(self) -> int:
+        """Return the open of the first candle that traded (ms UTC)."""
+        return int(self.curve.times[0]) - self.history.interval_ms if self.curve.times.size else self.from_ms

@@ -9,7 +9,6 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-import pandas as pd
 from rich.console import Console
 
 from backtest.report.run import ReportInput
@@ -27,7 +26,8 @@ def write_tear_sheet(path: Path, run: ReportInput) -> None:
     Raises ConfigurationError where the extra is missing, where there are fewer than two days of returns, and where
     the file cannot be written.
     """
-    reports = _quantstats().reports
+    reports = _extra("quantstats_lumi").reports
+    pandas = _extra("pandas")
     days, _ = day_ends(run.curve)
     returns = daily_returns(run.curve)
     if returns.size < _FEWEST_DAYS:
@@ -39,7 +39,7 @@ def write_tear_sheet(path: Path, run: ReportInput) -> None:
         with _told_to_wait(), warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # its own: deprecated calls, and divisions by zero on short series
             reports.html(
-                pd.Series(returns, index=pd.to_datetime(days, unit="ms")),
+                pandas.Series(returns, index=pandas.to_datetime(days, unit="ms")),
                 output=str(path),
                 title=f"{run.strategy} on {', '.join(run.symbols)}",
                 periods_per_year=DAYS_A_YEAR,
@@ -55,10 +55,11 @@ def _told_to_wait() -> AbstractContextManager[object]:
     return console.status("drawing the tear sheet") if console.is_terminal else nullcontext()
 
 
-def _quantstats() -> ModuleType:
+def _extra(name: str) -> ModuleType:
+    """Load a module that is heavy, or missing without the extra, only where a tear sheet is wanted."""
     try:
         import_module("matplotlib").use("Agg")
-        return import_module("quantstats_lumi")
+        return import_module(name)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"the tear sheet needs an extra that is not installed ({error.name} is missing): "

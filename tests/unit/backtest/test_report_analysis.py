@@ -10,10 +10,11 @@ import pytest
 
 from backtest.report import words
 from backtest.report.analysis import analyse, change, hold_word, months, year_share
-from backtest.report.figures import flat
+from backtest.report.figures import cost_words, facts, flat
 from backtest.report.series import bar_candles, packed_candles, thinned_curve
 from backtest.statistics import EquityCurve
 from bot.trading.attribution import Attribution
+from bot.trading.limits import Costs, LiquidityTier
 from support.backtest_outcomes import DAY, MINUTE, MONDAY, a_fill, a_history, a_series, a_trade
 from support.backtest_reports import a_report
 
@@ -198,9 +199,23 @@ def test_bars_grow_until_all_symbols_fit():
 
 
 def test_a_configuration_is_shown_as_dotted_keys():
-    text = json.dumps({"risk": {"daily_loss": "500"}, "alerts": {}, "on": True, "name": ""})
-    assert flat(text) == [("risk.daily_loss", "500"), ("alerts", "{}"), ("on", "true"), ("name", '""')]
+    text = json.dumps({"risk": {"daily_loss": "500"}, "alerts": {}, "on": True, "name": "", "tiers": [{"bps": "5"}, 2]})
+    shown = [("risk.daily_loss", "500"), ("alerts", "{}"), ("on", "true"), ("name", '""')]
+    assert flat(text) == [*shown, ("tiers.1.bps", "5"), ("tiers.2", "2")]
     assert flat("not json") == [("configuration", "not json")]
+
+
+def test_the_cost_model_is_shown_with_its_units():
+    shown = cost_words(Costs(tiers=(LiquidityTier(Decimal(10_000), Decimal("2.0"), Decimal("0.5")),), latency_ms=250))
+    assert shown["taker fee"] == "0.0500 %"
+    assert shown["from 10,000 USDT a minute"] == "spread 2 bps, slippage 0.5 bps"
+    assert shown["funding"] == "0.0100 % every 8 h, where not recorded"
+    assert shown["latency"] == "250 ms"
+    assert cost_words(Costs.free())["spread and slippage"] == "none"
+
+
+def test_all_of_the_data_begins_with_its_first_candle():
+    assert facts(a_report(from_ms=0))["Data"].startswith("2024-12-30 00:00 to 2024-12-30 00:04 UTC")
 
 
 def test_numbers_and_times_for_people():
