@@ -61,7 +61,7 @@ def lookahead(
     leaks: list[Leak] = []
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     for cut_ms in _cuts(whole, history, cuts, chance):
-        past = _before(history, cut_ms)
+        past = before(history, cut_ms)
         leak = _flag_leak(past, flags or {}, known, cut_ms)
         leak = leak or _fill_leak(run(_with_open(past, history, cut_ms)), whole, cut_ms)
         leaks += [leak] if leak else []
@@ -91,7 +91,8 @@ def _cuts(whole: Outcome, history: History, cuts: int, chance: random.Random) ->
     return sorted({*at_fills, *anywhere})
 
 
-def _before(history: History, cut_ms: int) -> History:
+def before(history: History, cut_ms: int) -> History:
+    """Return the candles that open before a moment (ms UTC)."""
     return _sliced(history, lambda times: slice(0, int(np.searchsorted(times, cut_ms))))
 
 

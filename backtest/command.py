@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from backtest.options import add_options, data_paths, read_recording, read_settings, terms_of, with_symbols
+from backtest.options import Prepared, add_options, prepare
 from backtest.report.html import write_report
 from backtest.report.run import ReportInput
 from backtest.report.tear_sheet import write_tear_sheet
@@ -20,22 +19,15 @@ from backtest.run import Recording, Run, Terms, run
 from backtest.statistics import equity_curve, summarize_curve
 from bot.domain.errors import ConfigurationError
 from bot.exchange.simulated.assumptions import assumptions
-from bot.settings import Settings
 
 
 def main(argv: list[str]) -> int:
     """Run a backtest, print and write what was asked for; return the exit code."""
     options = _parser().parse_args(argv)
     _check_targets(options)
-    settings, folder = read_settings(options)
-    paths = data_paths(options, folder)
-    settings = with_symbols(settings, options, paths)
-    terms = terms_of(options, settings)
-    began = time.perf_counter()
-    recording = read_recording(options, settings, folder, paths)
-    load_s = time.perf_counter() - began
-    done = run(recording, terms, every_candle=options.every_candle)
-    report = _report(done, recording, terms, settings, load_s)
+    prepared = prepare(options)
+    done = run(prepared.recording, prepared.terms, every_candle=options.every_candle)
+    report = _report(done, prepared)
     if options.json:
         _write(options.json, json.dumps(as_json(report), indent=1) + "\n")
     if options.report:
@@ -60,7 +52,8 @@ def as_json(report: ReportInput) -> dict[str, Any]:
     }
 
 
-def _report(done: Run, recording: Recording, terms: Terms, settings: Settings, load_s: float) -> ReportInput:
+def _report(done: Run, prepared: Prepared) -> ReportInput:
+    recording, terms = prepared.recording, prepared.terms
     history, outcome = recording.history, done.outcome
     curve = equity_curve(outcome, history, terms.from_ms)
     from_ms = max(terms.from_ms, min(int(series.open_time[0]) for series in history.series.values()))
@@ -76,10 +69,10 @@ def _report(done: Run, recording: Recording, terms: Terms, settings: Settings, l
         to_ms=last_ms + history.interval_ms,
         assumptions=(*_sources(recording, terms), *assumptions(terms.costs)),
         costs={name: str(value) for name, value in asdict(terms.costs).items()},
-        settings=settings.resolved(),
+        settings=prepared.settings.resolved(),
         config_hash=terms.plan.config_hash,
         code_version=terms.plan.code_version,
-        timing=_timing(done, load_s),
+        timing=_timing(done, prepared.load_s),
     )
 
 

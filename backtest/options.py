@@ -1,9 +1,10 @@
 """What `act backtest` and its relatives take: options, and from them settings, contracts and candles."""
 
 import argparse
+import time
 import tomllib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -82,6 +83,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--home", default="", help="folder with act.toml, status/ and data/ (default ACT_HOME, else here)"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything a run needs, read and checked: settings, home, what is traded on and how, and what reading took."""
+
+    settings: Settings
+    home: Path
+    recording: Recording
+    terms: Terms
+    load_s: float
+
+
+def prepare(options: argparse.Namespace, *, narrated: bool = False) -> Prepared:
+    """Read and check everything the options name; raises ConfigurationError and DataError before anything is run."""
+    settings, folder = read_settings(options)
+    paths = data_paths(options, folder)
+    settings = with_symbols(settings, options, paths)
+    terms = terms_of(options, settings, narrated=narrated)
+    began = time.perf_counter()
+    recording = read_recording(options, settings, folder, paths)
+    return Prepared(settings, folder, recording, terms, time.perf_counter() - began)
 
 
 def read_settings(options: argparse.Namespace) -> tuple[Settings, Path]:

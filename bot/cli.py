@@ -29,6 +29,9 @@ COMMANDS = {
     "sweep": Entry(
         "backtest.sweep.command:main", "a backtest for each combination of parameters, on all cores or many machines"
     ),
+    "parity": Entry("backtest.parity.command:main", "what the bot did against a backtest of the same candles"),
+    "bias": Entry("backtest.bias_command:main", "does a backtest know the future, or depend on where its data begins?"),
+    "walk-forward": Entry("backtest.walk_command:main", "choose parameters on one stretch, judge them on the next"),
     "simulator": Entry("simulator.server.main:main", "a Binance futures exchange on this machine"),
     "dashboard": Entry("dashboard.launch:main", "what the bot does, in a browser"),
     "alerts": Entry("dashboard.alerts.service:main", "send the bot's alerts to Slack, a webhook, or the log"),

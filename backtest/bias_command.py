@@ -1,0 +1,89 @@
+"""`act bias`: whether a backtest knows the future, and whether it depends on where its data begins."""
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from functools import partial
+
+from backtest.bias import Leak, Settling, lookahead, spread_starts, warm_up_sensitivity
+from backtest.history import History
+from backtest.options import Prepared, add_options, prepare
+from backtest.results import Outcome
+from backtest.run import flags_of, run
+from simulator.market.recordings import iso
+
+
+def main(argv: list[str]) -> int:
+    """Check a backtest; return 1 where something of the past changed, else 0."""
+    options = _parser().parse_args(argv)
+    prepared = prepare(options)
+    code: int = options.check(options, prepared)
+    return code
+
+
+def _lookahead(options: argparse.Namespace, prepared: Prepared) -> int:
+    recording = prepared.recording
+    flags = {
+        plan.symbol: partial(
+            flags_of, plan, instrument=recording.instruments[plan.symbol], interval_ms=recording.history.interval_ms
+        )
+        for plan in prepared.terms.plan.symbols
+    }
+    leaks = lookahead(partial(_rerun, prepared), recording.history, options.cuts, options.seed, flags)
+    if options.json:
+        print(json.dumps([asdict(leak) for leak in leaks]))
+    else:
+        _print_leaks(leaks, options.cuts)
+    return int(bool(leaks))
+
+
+def _warm_up(options: argparse.Namespace, prepared: Prepared) -> int:
+    starts = spread_starts(prepared.recording.history, options.starts)
+    settlings = warm_up_sensitivity(partial(_rerun, prepared), prepared.recording.history, starts)
+    if options.json:
+        print(json.dumps([asdict(settling) for settling in settlings]))
+    else:
+        for settling in settlings:
+            print(_told(settling))
+    return 0
+
+
+def _rerun(prepared: Prepared, history: History) -> Outcome:
+    return run(replace(prepared.recording, history=history), prepared.terms).outcome
+
+
+def _print_leaks(leaks: tuple[Leak, ...], cuts: int) -> None:
+    for leak in leaks:
+        print(f"data cut at {iso(leak.cut_ms)}: {leak.symbol} at {iso(leak.at_ms)}: {leak.text}")
+    told = f"{len(leaks)} of {cuts} cuts changed the past" if leaks else f"{cuts} cuts, the past never changed"
+    print(f"look-ahead: {told}.")
+
+
+def _told(settling: Settling) -> str:
+    since = f"from {iso(settling.start_ms)}: {settling.trades} trades, {settling.differing} in only one of the two runs"
+    if settling.agrees_from_ms is None:
+        return f"{since}; the two never agree."
+    hours = (settling.agrees_from_ms - settling.start_ms) / 3_600_000
+    return f"{since}; the same from {iso(settling.agrees_from_ms)} on, {hours:.1f} hours later."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="act bias",
+        description="Run a backtest again on less data, and see whether what stays has changed.",
+        epilog="example: act bias lookahead --data BTCUSDT.parquet --exchange-info info.json --cuts 50",
+    )
+    checks = parser.add_subparsers(title="checks", required=True, metavar="CHECK")
+    ahead = checks.add_parser(
+        "lookahead", help="take the future away: nothing in the past may change", description=_lookahead.__doc__
+    )
+    ahead.add_argument("--cuts", type=int, default=20, metavar="N", help="moments at which the data ends (default 20)")
+    ahead.add_argument("--seed", type=int, default=1, metavar="N", help="number that decides which (default 1)")
+    ahead.set_defaults(check=_lookahead)
+    warm = checks.add_parser("warm-up", help="begin later: how long until the trades are the same?")
+    warm.add_argument("--starts", type=int, default=5, metavar="N", help="later beginnings (default 5)")
+    warm.set_defaults(check=_warm_up)
+    for each in (ahead, warm):
+        add_options(each)
+        each.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return parser

@@ -1,0 +1,109 @@
+"""`act walk-forward`: choose parameters on one stretch, judge them on the next, and go on."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from backtest.bias import before
+from backtest.options import Prepared, add_options, prepare
+from backtest.results import Outcome
+from backtest.run import run
+from backtest.sweep.grid import read_grid
+from backtest.walk_forward import Walk, WalkForward, walk_forward, windows
+from bot.domain.errors import ConfigurationError
+from bot.domain.market import DAY_MS
+from bot.domain.money import plain
+from bot.loader import check_strategies
+from bot.trading.limits import CorePlan
+from simulator.market.recordings import iso
+
+
+def main(argv: list[str]) -> int:
+    """Walk through the data; return 0."""
+    options = _parser().parse_args(argv)
+    grid = {axis.name: axis.values for axis in read_grid(options.param).axes}
+    prepared = prepare(options)
+    _check(prepared, {name: values[0] for name, values in grid.items()})
+    history = prepared.recording.history
+    first_ms = max(prepared.terms.from_ms, min(int(each.open_time[0]) for each in history.series.values()))
+    last_ms = max(int(each.open_time[-1]) for each in history.series.values()) + history.interval_ms
+    in_ms, out_ms = options.in_days * DAY_MS, options.out_days * DAY_MS
+    spans = windows(first_ms, last_ms, in_ms, out_ms, anchored=options.anchored)
+
+    def rerun(parameters: Mapping[str, str], from_ms: int, to_ms: int) -> Outcome:
+        terms = replace(prepared.terms, plan=_with(prepared.terms.plan, parameters), from_ms=from_ms)
+        return run(replace(prepared.recording, history=before(history, to_ms)), terms).outcome
+
+    walked = walk_forward(rerun, spans, grid)
+    print(json.dumps(_as_json(walked)) if options.json else _told(walked))
+    return 0
+
+
+def _with(plan: CorePlan, parameters: Mapping[str, str]) -> CorePlan:
+    symbols = [replace(each, parameters={**each.parameters, **parameters}) for each in plan.symbols]
+    return replace(plan, symbols=tuple(symbols))
+
+
+def _check(prepared: Prepared, parameters: Mapping[str, str]) -> None:
+    check_strategies(_with(prepared.terms.plan, parameters))
+
+
+def _told(walked: WalkForward) -> str:
+    lines = [_line(walk) for walk in walked.walks]
+    efficiency = "not defined" if walked.efficiency is None else f"{walked.efficiency:.2f}"
+    return "\n".join([*lines, f"out of sample {plain(walked.out_pnl)} USDT in all, efficiency {efficiency}"])
+
+
+def _line(walk: Walk) -> str:
+    chosen = ", ".join(f"{name}={value}" for name, value in walk.parameters.items()) or "as configured"
+    span = walk.window
+    return (
+        f"{iso(span.in_from_ms)} .. {iso(span.split_ms)} .. {iso(span.out_to_ms)}  {chosen}: "
+        f"{walk.in_trades} trades {plain(walk.in_pnl)} USDT in sample, "
+        f"{walk.out_trades} trades {plain(walk.out_pnl)} USDT out of sample"
+    )
+
+
+def _as_json(walked: WalkForward) -> dict[str, object]:
+    return {
+        "windows": [
+            {
+                "in_from": walk.window.in_from_ms,
+                "split": walk.window.split_ms,
+                "out_to": walk.window.out_to_ms,
+                "parameters": walk.parameters,
+                "in_trades": walk.in_trades,
+                "in_pnl": plain(walk.in_pnl),
+                "out_trades": walk.out_trades,
+                "out_pnl": plain(walk.out_pnl),
+            }
+            for walk in walked.walks
+        ],
+        "out_pnl": plain(walked.out_pnl),
+        "efficiency": walked.efficiency,
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="act walk-forward",
+        description="Choose the best parameters of a grid on one stretch, trade them on the next, and go on.",
+        epilog="example: act walk-forward --data data/ --symbol BTCUSDT --param k=1.5:3:0.5 --in-days 60 --out-days 20",
+    )
+    parser.add_argument(
+        "--param", action="append", required=True, metavar="NAME=FIRST:LAST:STEP", help="as act sweep takes it"
+    )
+    parser.add_argument("--in-days", type=_days, default=60, metavar="N", help="days to choose on (default 60)")
+    parser.add_argument("--out-days", type=_days, default=20, metavar="N", help="days to judge on (default 20)")
+    parser.add_argument("--anchored", action="store_true", help="choose on everything since the beginning")
+    add_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the windows as JSON")
+    return parser
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < 1:
+        raise ConfigurationError(f"{days} days make no window. Give 1 or more.")
+    return days
