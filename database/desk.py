@@ -5,18 +5,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Executable, Select, Table, insert, select
+from msgspec.structs import asdict as asdict_of
+from sqlalchemy import Executable, Select, Table, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from bot.domain.errors import StoreError
+from bot.domain.records import Alert
+from database.rows import read
 from database.schema import upgrade_side
 from database.session import writing_engine
-from database.tables import Cursors, Deliveries, Requests, table_of
+from database.tables import Cursors, Deliveries, Notices, Requests, table_of
+from database.views import NumberedAlert
 
 _REQUESTS = table_of(Requests)
 _DELIVERIES = table_of(Deliveries)
 _CURSORS = table_of(Cursors)
+_NOTICES = table_of(Notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,24 @@ class DeskWriter:
         """Remember several deliveries in one transaction: a digest covers many alerts."""
         self._write(*(self._upsert(_DELIVERIES, asdict(each)) for each in deliveries))
 
+    def give_notice(self, notice: Alert) -> None:
+        """Have people told something by the alerts process; a notice with the same id is given once."""
+        values = asdict_of(notice)
+        insertion: Any = self._insert(_NOTICES, values)
+        self._write(insertion.on_conflict_do_nothing(index_elements=["alert_id"]))
+
+    def notices_after(self, number: int, limit: int = 100) -> tuple[NumberedAlert, ...]:
+        """Return the notices behind a number, in the order they were given."""
+        statement = select(_NOTICES).where(_NOTICES.c.number > number).order_by(_NOTICES.c.number).limit(limit)
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement).mappings().all()
+        return tuple(NumberedAlert(row["number"], read(Alert, row)) for row in rows)
+
+    def newest_notice_number(self) -> int:
+        """Return the number of the newest notice, 0 = none."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(func.max(_NOTICES.c.number))).scalar() or 0
+
     def move_cursor(self, name: str, number: int) -> None:
         """Remember how far a reader of the outbox has come."""
         self._write(self._upsert(_CURSORS, {"name": name, "number": number}))
@@ -102,11 +125,14 @@ class DeskWriter:
 
     def _upsert(self, table: Table, values: dict[str, Any]) -> Executable:
         keys = [column.name for column in table.primary_key]
-        is_sqlite = self._engine.dialect.name == "sqlite"
-        statement: Any = (sqlite if is_sqlite else postgresql).insert(table).values(values)
+        statement = self._insert(table, values)
         replaced = {name: statement.excluded[name] for name in values if name not in keys}
         upsert: Executable = statement.on_conflict_do_update(index_elements=keys, set_=replaced)
         return upsert
+
+    def _insert(self, table: Table, values: dict[str, Any]) -> Any:
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        return (sqlite if is_sqlite else postgresql).insert(table).values(values)
 
     def _write(self, *statements: Executable) -> None:
         try:

@@ -452,6 +452,22 @@ class Requests(Desk, table=True):
     at_ms: int = _big()
 
 
+class Notices(Desk, table=True):
+    """What people's side has to tell people itself, in the shape of `alerts`: a comparison that went wrong."""
+
+    __tablename__ = "notices"
+    __table_args__ = (UniqueConstraint("alert_id", name="notices_alert_id"), {"sqlite_autoincrement": True})
+    number: int | None = _sequence()
+    alert_id: str
+    at_ms: int = _big()
+    severity: str
+    event: str
+    symbol: str
+    title: str
+    text: str
+    thread: str
+
+
 class Deliveries(Desk, table=True):
     """What became of each alert on each channel: sent, digested, failed or dropped.
 

@@ -49,6 +49,10 @@ class Outbox:
             return 0
         return max(0, newest - FIRST_BACKLOG)
 
+    def notices_start(self) -> int:
+        """Return the number behind which notices of our own side are read: the latest few, told or not."""
+        return max(0, self.desk.newest_notice_number() - FIRST_BACKLOG)
+
     def save_cursor(self, channel: str, number: int) -> None:
         """Remember up to which number every alert's fate on a channel is known."""
         self.desk.move_cursor(_cursor(channel), number)

@@ -1,4 +1,4 @@
-"""`act alerts`: a process of its own that reads the bot's outbox and heartbeat and tells people.
+"""`act alerts`: a process of its own that reads the bot's outbox, its heartbeat and our own notices, and tells people.
 
 It needs nothing from the bot but its files, so it also speaks when the bot is dead. What was told is kept in
 `status/desk.db`: a restart repeats nothing and leaves nothing out.
@@ -64,6 +64,7 @@ class Service:
         self._starts: dict[str, int] = {}
         self._saved: dict[str, int] = {}
         self._read_up_to = -1
+        self._noticed_up_to = -1
         self._failed_looks = 0
 
     @property
@@ -106,6 +107,7 @@ class Service:
             self._offer(self._heartbeat_message(news, mode), 0)
             self._outbox.save_death(self._watch.died_ms)
         self._take_posted(mode)
+        self._take_notices(mode)
         self._save_cursors()
 
     def _take_posted(self, mode: str) -> None:
@@ -115,6 +117,14 @@ class Service:
         for posted in self._outbox.after(self._read_up_to):
             self._offer(self._posted_message(posted.alert, mode), posted.number)
             self._read_up_to = posted.number
+
+    def _take_notices(self, mode: str) -> None:
+        """Take what people's own side has to tell; what was told before is known by its id."""
+        if self._noticed_up_to < 0:
+            self._noticed_up_to = self._outbox.notices_start()
+        for notice in self._outbox.desk.notices_after(self._noticed_up_to):
+            self._offer(self._posted_message(notice.alert, mode), 0)
+            self._noticed_up_to = notice.number
 
     def _offer(self, message: Message, number: int) -> None:
         loudness = self._rules.loudness(message)
