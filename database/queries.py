@@ -36,6 +36,7 @@ from database import tables
 from database.chain import order_chain
 from database.exact import ExactReader
 from database.instance import instance_of
+from database.period import judged_span, recorded_period, stored_candles
 from database.rows import FINAL_STATES, read
 from database.session import DatabaseMissingError, reading_engine, unreadable
 from database.tables import table_of
@@ -51,6 +52,7 @@ from database.views import (
     OpenPosition,
     OpenStop,
     OrderChain,
+    RecordedPeriod,
     RequestView,
 )
 
@@ -336,6 +338,20 @@ class Queries:
     def order_chain(self, name: str) -> OrderChain:
         """Return everything about the order with this order id, client order id or conditional order id."""
         return self._read(lambda connection: order_chain(connection, name))
+
+    # what happened when
+
+    def judged_span(self) -> tuple[int, int]:
+        """Return the first and the last market time at which the bot judged its equity, (0, 0) before the first."""
+        return self._read(judged_span)
+
+    def period(self, since_ms: int, until_ms: int) -> RecordedPeriod:
+        """Return everything recorded in a stretch of market time, `until_ms` not included."""
+        return self._read(lambda connection: recorded_period(connection, since_ms, until_ms))
+
+    def stored_candles(self, symbol: str, since_ms: int, until_ms: int) -> Sequence[Candle]:
+        """Return the exact candles that open in a stretch of market time, oldest first."""
+        return self._read(lambda connection: stored_candles(connection, symbol, since_ms, until_ms))
 
     # health
 

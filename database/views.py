@@ -12,6 +12,8 @@ from bot.domain.records import (
     ExecutionMetric,
     Intent,
     OrderRow,
+    PositionRow,
+    RiskEvent,
     SignalRow,
     TradeRow,
 )
@@ -190,3 +192,23 @@ class EquityColumns:
     wallet: list[float]
     unrealized: list[float]
     day_pnl: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPeriod:
+    """A stretch of market time as the bot recorded it. `wallet` is how the wallet stood at its beginning.
+
+    `trades` are the round trips that were open in it at some time, `positions` those that are open now, `judged_ms` the
+    moments at which equity was judged: each minute at which the bot was there to decide.
+    """
+
+    wallet: Decimal
+    decisions: tuple[Decision, ...]
+    intents: tuple[Intent, ...]
+    orders: tuple[OrderRow, ...]
+    algo_orders: tuple[AlgoOrderRow, ...]
+    fills: tuple[Fill, ...]
+    trades: tuple[TradeRow, ...]
+    positions: tuple[PositionRow, ...]
+    risk_events: tuple[RiskEvent, ...]
+    judged_ms: tuple[int, ...]

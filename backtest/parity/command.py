@@ -1,0 +1,218 @@
+"""`act parity`: what the bot did against what a backtest of the same candles would have done."""
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+from backtest.contracts import Contracts, read_brackets, recorded_contracts, stored_contracts
+from backtest.history import History, read_funding, read_history
+from backtest.months import moment
+from backtest.options import read_settings, terms_of
+from backtest.parity import report
+from backtest.parity.compare import Circumstances, Comparison, compare
+from backtest.parity.record import record_of
+from backtest.parity.recorded import HISTORY_MS, changed, cut, history_of, shift_between
+from backtest.run import Recording, run
+from bot.domain.errors import ConfigurationError
+from bot.domain.market import DAY_MS, MINUTE_MS
+from bot.domain.records import Alert, Row
+from bot.settings import Settings
+from database.desk import DeskWriter
+from database.queries import Queries
+from database.session import act_url, desk_url
+
+DIFFERENT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What is too much: an amount in USDT either way, or a share of differing decisions."""
+
+    amount: Decimal | None = None
+    share: float | None = None
+
+    @classmethod
+    def of(cls, text: str) -> "Limit":
+        """Read `25` as USDT and `5%` as a share of the decisions; raises ArgumentTypeError."""
+        try:
+            number = Decimal(text.removesuffix("%"))
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number >= 0:
+            raise argparse.ArgumentTypeError(f"{text!r} is neither an amount such as 25 nor a share such as 5%")
+        return cls(share=float(number) / 100) if text.endswith("%") else cls(amount=number)
+
+    def is_passed(self, found: Comparison) -> bool:
+        """Say whether a comparison is beyond the limit."""
+        if self.amount is not None:
+            return abs(found.bot_pnl - found.backtest_pnl) > self.amount
+        return self.share is not None and found.differing_share > self.share
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is compared: a stretch of the bot's market time, and how much later that is than the recording."""
+
+    since_ms: int
+    until_ms: int
+    shift_ms: int
+    recording: Recording
+    seen: History
+
+
+def main(argv: list[str]) -> int:
+    """Compare, print, raise an alert where asked; return 1 when the difference is above the limit."""
+    options = _parser().parse_args(argv)
+    options = argparse.Namespace(**vars(options), strategy=None, interval=None, no_limits=False, start=None, end=None)
+    settings, folder = read_settings(options)
+    settings = _with_symbols(settings, options)
+    queries, desk = _databases(settings, folder)
+    task = _task(options, settings, folder, queries)
+    found = _compare(options, settings, queries, task)
+    from_ms, to_ms = task.since_ms - task.shift_ms, task.until_ms - task.shift_ms
+    days = task.shift_ms // DAY_MS
+    if options.json:
+        print(json.dumps(report.as_json(found, from_ms, to_ms, days), indent=1))
+    else:
+        print("\n".join(report.lines(found, from_ms, to_ms, days)))
+    if options.alert_above is None or not options.alert_above.is_passed(found):
+        return 0
+    _raise_alert(desk, found, task)
+    return DIFFERENT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="act parity",
+        description="Compare what the bot did with a backtest of the same candles, decision by decision, with causes.",
+        epilog="example: act parity --from 2026-03-01 --to 2026-03-02 --alert-above 25",
+    )
+    parser.add_argument("--home", default="", help="folder of the bot (default ACT_HOME, else here)")
+    parser.add_argument("--symbol", action="append", default=[], metavar="S", help="only this one, may be repeated")
+    parser.add_argument(
+        "--from",
+        dest="since",
+        type=moment,
+        metavar="TIME",
+        help="begin, on the bot's market clock (default: all of it)",
+    )
+    parser.add_argument("--to", dest="until", type=moment, metavar="TIME", help="end, not included")
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="the recording the simulator replayed (default: the candles the bot stored)",
+    )
+    parser.add_argument(
+        "--shift-days", type=int, metavar="N", help="days from the recording to the bot's clock (default: found out)"
+    )
+    parser.add_argument("--exchange-info", type=Path, metavar="FILE", help="contract filters (default: the bot's own)")
+    parser.add_argument("--brackets", type=Path, metavar="FILE", help="leverage tables, a leverageBracket answer")
+    parser.add_argument("--funding", type=Path, metavar="FILE", help="settled funding rates, on the recording's time")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the backtest"
+    )
+    parser.add_argument(
+        "--alert-above",
+        type=Limit.of,
+        metavar="USDT|N%",
+        help="raise an alert and exit 1 when profit differs by more, or more of the decisions differ",
+    )
+    parser.add_argument("--json", action="store_true", help="for machines")
+    return parser
+
+
+def _with_symbols(settings: Settings, options: argparse.Namespace) -> Settings:
+    wanted = [symbol.upper() for symbol in options.symbol] or list(settings.symbols)
+    unknown = [symbol for symbol in wanted if symbol not in settings.symbols]
+    if unknown:
+        raise ConfigurationError(f"the bot of this home does not trade {unknown[0]}. Correct --symbol or --home.")
+    return settings.model_copy(update={"symbols": {symbol: settings.symbols[symbol] for symbol in wanted}})
+
+
+def _databases(settings: Settings, folder: Path) -> tuple[Queries, str]:
+    status = folder / "status"
+    desk = settings.database.desk_url or desk_url(status)
+    return Queries(settings.database.url or act_url(status), desk), desk
+
+
+def _task(options: argparse.Namespace, settings: Settings, folder: Path, queries: Queries) -> _Task:
+    since_ms, until_ms = _period(options, queries)
+    symbols = list(settings.symbols)
+    contracts = _contracts(options, settings, folder, symbols)
+    instruments = contracts.instruments()
+    stored = {symbol: queries.stored_candles(symbol, since_ms - HISTORY_MS, until_ms) for symbol in symbols}
+    seen = history_of(stored, instruments)
+    history, shift_ms = seen, 0
+    if options.data:
+        history = read_history(options.data, instruments)
+        shift_ms = shift_between(history, seen) if options.shift_days is None else options.shift_days * DAY_MS
+        history = cut(history, since_ms - shift_ms - HISTORY_MS, until_ms - shift_ms)
+    funding = read_funding(options.funding, symbols) if options.funding else {}
+    recording = Recording(contracts=contracts, instruments=instruments, history=history, funding=funding)
+    return _Task(since_ms, until_ms, shift_ms, recording, seen)
+
+
+def _period(options: argparse.Namespace, queries: Queries) -> tuple[int, int]:
+    """Return the first candle that the bot decided on, and the close of the last one, within what was asked for."""
+    first_ms, last_ms = queries.judged_span()
+    if not last_ms:
+        raise ConfigurationError("the bot of this home has recorded nothing yet. Let it run first, or correct --home.")
+    since_ms = max(first_ms // MINUTE_MS * MINUTE_MS - MINUTE_MS, options.since or 0)
+    until_ms = min(last_ms // MINUTE_MS * MINUTE_MS, options.until or last_ms)
+    if since_ms >= until_ms:
+        raise ConfigurationError("the bot recorded nothing in that period. Widen --from and --to, see act decisions.")
+    return since_ms, until_ms
+
+
+def _contracts(options: argparse.Namespace, settings: Settings, folder: Path, symbols: list[str]) -> Contracts:
+    given = options.exchange_info
+    found = recorded_contracts(given, symbols) if given else stored_contracts(settings, folder, symbols)
+    return replace(found, brackets=read_brackets(options.brackets, symbols)) if options.brackets else found
+
+
+def _compare(options: argparse.Namespace, settings: Settings, queries: Queries, task: _Task) -> Comparison:
+    from_ms, to_ms = task.since_ms - task.shift_ms, task.until_ms - task.shift_ms
+    period = queries.period(task.since_ms, task.until_ms)
+    rows: list[Row] = []
+    terms = replace(terms_of(options, settings, narrated=True), balance=period.wallet, from_ms=from_ms)
+    run(task.recording, terms, every_candle=True, others=rows)  # each refusal is a decision, the repeated ones too
+    theirs = (
+        row
+        for kind in (period.decisions, period.intents, period.orders, period.algo_orders, period.fills)
+        for row in kind
+        if row.symbol in settings.symbols
+    )
+    known = Circumstances(
+        from_ms=from_ms,
+        end_ms=to_ms - MINUTE_MS,
+        judged=frozenset(at_ms - task.shift_ms for at_ms in period.judged_ms),
+        changed=changed(task.recording.history, task.seen, task.shift_ms),
+    )
+    bot = record_of([*theirs, *period.trades, *period.positions, *period.risk_events], task.shift_ms, to_ms)
+    return compare(record_of(rows, 0, to_ms), bot, known)
+
+
+def _raise_alert(desk: str, found: Comparison, task: _Task) -> None:
+    """Have the alerts process tell people, once for each period."""
+    writer = DeskWriter(desk)
+    try:
+        writer.give_notice(
+            Alert(
+                alert_id=f"parity-{task.since_ms}-{task.until_ms}",
+                at_ms=task.until_ms,
+                severity="WARNING",
+                event="parity",
+                symbol="",
+                title=report.headline(found),
+                text="\n".join(report.summary(found)),
+                thread="",
+            )
+        )
+    finally:
+        writer.close()
