@@ -19,6 +19,7 @@ from backtest.run import Recording, run
 from bot.domain.errors import ConfigurationError
 from bot.domain.market import DAY_MS, MINUTE_MS
 from bot.domain.records import Alert, Row
+from bot.loader import check_strategies
 from bot.settings import Settings
 from database.desk import DeskWriter
 from database.queries import Queries
@@ -41,7 +42,7 @@ class Limit:
             number = Decimal(text.removesuffix("%"))
         except InvalidOperation:
             number = Decimal("NaN")
-        if not number >= 0:
+        if number.is_nan() or number < 0:
             raise argparse.ArgumentTypeError(f"{text!r} is neither an amount such as 25 nor a share such as 5%")
         return cls(share=float(number) / 100) if text.endswith("%") else cls(amount=number)
 
@@ -54,8 +55,12 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What is compared: a stretch of the bot's market time, and how much later that is than the recording."""
+    """What is compared: a stretch of the bot's market time, and how much later that is than the recording.
 
+    The backtest begins at `lead_ms`, up to a day earlier, so that it comes into the period with a past.
+    """
+
+    lead_ms: int
     since_ms: int
     until_ms: int
     shift_ms: int
@@ -68,7 +73,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     options = argparse.Namespace(**vars(options), strategy=None, interval=None, no_limits=False, start=None, end=None)
     settings, folder = read_settings(options)
-    settings = _with_symbols(settings, options)
+    check_strategies(settings.core_plan(""))
     queries, desk = _databases(settings, folder)
     task = _task(options, settings, folder, queries)
     found = _compare(options, settings, queries, task)
@@ -91,7 +96,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: act parity --from 2026-03-01 --to 2026-03-02 --alert-above 25",
     )
     parser.add_argument("--home", default="", help="folder of the bot (default ACT_HOME, else here)")
-    parser.add_argument("--symbol", action="append", default=[], metavar="S", help="only this one, may be repeated")
     parser.add_argument(
         "--from",
         dest="since",
@@ -127,14 +131,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _with_symbols(settings: Settings, options: argparse.Namespace) -> Settings:
-    wanted = [symbol.upper() for symbol in options.symbol] or list(settings.symbols)
-    unknown = [symbol for symbol in wanted if symbol not in settings.symbols]
-    if unknown:
-        raise ConfigurationError(f"the bot of this home does not trade {unknown[0]}. Correct --symbol or --home.")
-    return settings.model_copy(update={"symbols": {symbol: settings.symbols[symbol] for symbol in wanted}})
-
-
 def _databases(settings: Settings, folder: Path) -> tuple[Queries, str]:
     status = folder / "status"
     desk = settings.database.desk_url or desk_url(status)
@@ -142,32 +138,33 @@ def _databases(settings: Settings, folder: Path) -> tuple[Queries, str]:
 
 
 def _task(options: argparse.Namespace, settings: Settings, folder: Path, queries: Queries) -> _Task:
-    since_ms, until_ms = _period(options, queries)
+    lead_ms, since_ms, until_ms = _period(options, queries)
     symbols = list(settings.symbols)
     contracts = _contracts(options, settings, folder, symbols)
     instruments = contracts.instruments()
-    stored = {symbol: queries.stored_candles(symbol, since_ms - HISTORY_MS, until_ms) for symbol in symbols}
+    stored = {symbol: queries.stored_candles(symbol, lead_ms - HISTORY_MS, until_ms) for symbol in symbols}
     seen = history_of(stored, instruments)
     history, shift_ms = seen, 0
     if options.data:
         history = read_history(options.data, instruments)
         shift_ms = shift_between(history, seen) if options.shift_days is None else options.shift_days * DAY_MS
-        history = cut(history, since_ms - shift_ms - HISTORY_MS, until_ms - shift_ms)
+        history = cut(history, lead_ms - shift_ms - HISTORY_MS, until_ms - shift_ms)
     funding = read_funding(options.funding, symbols) if options.funding else {}
     recording = Recording(contracts=contracts, instruments=instruments, history=history, funding=funding)
-    return _Task(since_ms, until_ms, shift_ms, recording, seen)
+    return _Task(lead_ms, since_ms, until_ms, shift_ms, recording, seen)
 
 
-def _period(options: argparse.Namespace, queries: Queries) -> tuple[int, int]:
-    """Return the first candle that the bot decided on, and the close of the last one, within what was asked for."""
+def _period(options: argparse.Namespace, queries: Queries) -> tuple[int, int, int]:
+    """Return where to begin, the first candle to compare, and the close of the last one, of what was asked for."""
     first_ms, last_ms = queries.judged_span()
     if not last_ms:
         raise ConfigurationError("the bot of this home has recorded nothing yet. Let it run first, or correct --home.")
-    since_ms = max(first_ms // MINUTE_MS * MINUTE_MS - MINUTE_MS, options.since or 0)
+    first_ms = first_ms // MINUTE_MS * MINUTE_MS - MINUTE_MS
+    since_ms = max(first_ms, options.since or 0)
     until_ms = min(last_ms // MINUTE_MS * MINUTE_MS, options.until or last_ms)
     if since_ms >= until_ms:
         raise ConfigurationError("the bot recorded nothing in that period. Widen --from and --to, see act decisions.")
-    return since_ms, until_ms
+    return max(first_ms, since_ms - DAY_MS), since_ms, until_ms
 
 
 def _contracts(options: argparse.Namespace, settings: Settings, folder: Path, symbols: list[str]) -> Contracts:
@@ -177,25 +174,21 @@ def _contracts(options: argparse.Namespace, settings: Settings, folder: Path, sy
 
 
 def _compare(options: argparse.Namespace, settings: Settings, queries: Queries, task: _Task) -> Comparison:
-    from_ms, to_ms = task.since_ms - task.shift_ms, task.until_ms - task.shift_ms
-    period = queries.period(task.since_ms, task.until_ms)
-    rows: list[Row] = []
-    terms = replace(terms_of(options, settings, narrated=True), balance=period.wallet, from_ms=from_ms)
-    run(task.recording, terms, every_candle=True, others=rows)  # each refusal is a decision, the repeated ones too
-    theirs = (
-        row
-        for kind in (period.decisions, period.intents, period.orders, period.algo_orders, period.fills)
-        for row in kind
-        if row.symbol in settings.symbols
-    )
+    lead_ms, to_ms = task.lead_ms - task.shift_ms, task.until_ms - task.shift_ms
+    period = queries.period(task.lead_ms, task.until_ms)
+    ours: list[Row] = []
+    terms = replace(terms_of(options, settings, narrated=True), balance=period.wallet, from_ms=lead_ms)
+    run(task.recording, terms, every_candle=True, others=ours)  # each refusal is a decision, repeated ones too
+    theirs: list[Row] = [*period.decisions, *period.intents, *period.orders, *period.algo_orders, *period.fills]
+    theirs += [*period.trades, *period.positions, *period.risk_events]
     known = Circumstances(
-        from_ms=from_ms,
+        lead_ms=lead_ms,
+        from_ms=task.since_ms - task.shift_ms,
         end_ms=to_ms - MINUTE_MS,
-        judged=frozenset(at_ms - task.shift_ms for at_ms in period.judged_ms),
+        judged=frozenset((at_ms - task.shift_ms) // MINUTE_MS * MINUTE_MS for at_ms in period.judged_ms),
         changed=changed(task.recording.history, task.seen, task.shift_ms),
     )
-    bot = record_of([*theirs, *period.trades, *period.positions, *period.risk_events], task.shift_ms, to_ms)
-    return compare(record_of(rows, 0, to_ms), bot, known)
+    return compare(record_of(ours, 0, to_ms), record_of(theirs, task.shift_ms, to_ms), known)
 
 
 def _raise_alert(desk: str, found: Comparison, task: _Task) -> None:

@@ -31,12 +31,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What is known of the period beside the two records.
+    """What is known beside the two records, all on the time of the recording.
 
-    Decisions of candles that open from `from_ms` to before `end_ms` are compared. `judged` are the closes at which the
-    bot was there to decide, `changed` the candles (open times by symbol) that were not the same on both sides.
+    Both records begin at `lead_ms`; what happened from `from_ms` on is compared and counted, decisions only of candles
+    that open before `end_ms`. `judged` are the minutes (open times) in which the bot was there to decide, `changed` the
+    candles (open times by symbol) that were not the same on both sides.
     """
 
+    lead_ms: int
     from_ms: int
     end_ms: int
     judged: frozenset[int]
@@ -100,13 +102,14 @@ class _Walk:
         self._parts = Parts()
 
     def comparison(self) -> Comparison:
-        keys = {key for side in (self._backtest, self._bot) for key in side.decisions if self._is_within(key)}
+        keys = {key for side in (self._backtest, self._bot) for key in side.decisions if self._is_known(key)}
         for key in sorted(keys, key=lambda each: each.order):
             self._compare_decision(key)
             if key.kind == ENTER:
                 self._compare_outcome(key)
-        self._add_carried_over()
+        self._add_unknown_trips()
         ended = [list(self._ended(side)) for side in (self._backtest, self._bot)]
+        self._add_rest(ended)
         matched = {trip.entry_key for trip in ended[0]} & {trip.entry_key for trip in ended[1]} - {None}
         return Comparison(
             decisions=self._decisions,
@@ -122,24 +125,32 @@ class _Walk:
             parts=self._parts,
         )
 
-    def _is_within(self, key: Key) -> bool:
-        return self._known.from_ms <= key.open_ms < self._known.end_ms
+    def _is_known(self, key: Key) -> bool:
+        return self._known.lead_ms <= key.open_ms < self._known.end_ms
+
+    def _is_counted(self, at_ms: int) -> bool:
+        return at_ms >= self._known.from_ms
 
     def _ended(self, side: Record) -> Iterator[Trip]:
         for trips in side.trips.values():
-            yield from (trip for trip in trips if trip.exit is not None)
+            yield from (trip for trip in trips if trip.exit is not None and self._is_counted(trip.closed_ms))
+
+    def _tell(self, found: Difference, counts: Counter[Cause | None]) -> None:
+        """Count a difference and keep it, unless it was before the period."""
+        if self._is_counted(found.at_ms):
+            counts[found.cause] += 1
+            self._differences.append(found)
 
     # one decision
 
     def _compare_decision(self, key: Key) -> None:
         ours, theirs = self._backtest.decisions.get(key), self._bot.decisions.get(key)
         if ours is not None and theirs is not None and _words(ours) == _words(theirs):
-            self._decisions[None] += 1
+            self._decisions[None] += self._is_counted(key.close_ms)
             return
         why = self._explain(key, ours, theirs)
-        self._decisions[why.cause] += 1
         told = f"{key.kind}: backtest {_told(ours)}, bot {_told(theirs)}; {why.detail}"
-        self._differences.append(Difference(key.close_ms, key.symbol, "decision", why.cause, told))
+        self._tell(Difference(key.close_ms, key.symbol, "decision", why.cause, told), self._decisions)
         if key.kind == ENTER:
             self._entries[key] = why
 
@@ -186,7 +197,7 @@ class _Walk:
         return _Why(Cause.EDGE, "no known reason")
 
     def _was_there(self, at_ms: int) -> bool:
-        return at_ms in self._known.judged
+        return at_ms in self._known.judged or any(key.close_ms == at_ms for key in self._bot.decisions)
 
     def _by_candles(self, key: Key, detail: str) -> _Why:
         changed = self._known.changed.get(key.symbol, ())
@@ -198,7 +209,7 @@ class _Walk:
 
     def _of_entry(self, entry: Key | None, detail: str) -> _Why:
         """Follow from an entry that both sides took, or only one."""
-        if entry is None or not self._is_within(entry):
+        if entry is None or not self._is_known(entry):
             return _Why(Cause.START_UP, f"{detail}, from before the period")
         known = self._entries.get(entry)
         if known is not None:
@@ -209,7 +220,7 @@ class _Walk:
         """Follow from the round trips in which the two sides are, or were last."""
         trips = [self._latest(side, key) for side in (self._backtest, self._bot)]
         entries = [trip.entry_key if trip else None for trip in trips]
-        if any(trip is not None and (trip.entry_key is None or not self._is_within(trip.entry_key)) for trip in trips):
+        if any(trip is not None and (trip.entry_key is None or not self._is_known(trip.entry_key)) for trip in trips):
             return _Why(Cause.START_UP, f"{detail}, from before the period")
         for entry in sorted({entry for entry in entries if entry is not None}, reverse=True):
             if entry in self._entries:
@@ -223,7 +234,7 @@ class _Walk:
 
     def _of_rest(self, key: Key, side: Record) -> _Why:
         last = side.last_trip(key.symbol, key.close_ms)
-        if last is None or last.entry_key is None or not self._is_within(last.entry_key):
+        if last is None or last.entry_key is None or not self._is_known(last.entry_key):
             return _Why(Cause.START_UP, "rests after a round trip from before the period")
         return self._of_trip(key, "rests after a round trip that ended at another time")
 
@@ -245,7 +256,7 @@ class _Walk:
         if all(taken):
             self._compare_orders(key)
         if ours is not None and theirs is not None:
-            self._compare_trips(key, ours, theirs)
+            self._compare_trips(ours, theirs)
         elif ours is not None or theirs is not None:
             self._take_alone(key, ours, theirs)
 
@@ -254,61 +265,56 @@ class _Walk:
         return decision is not None and decision.action == ENTER
 
     def _compare_orders(self, key: Key) -> None:
-        ours, theirs = self._backtest.pending[key], self._bot.pending[key]
-        if ours.attempts[:1] == theirs.attempts[:1]:
-            self._orders[None] += 1
+        if not self._is_counted(key.close_ms):
             return
-        why = self._entries.get(key) or _Why(Cause.EDGE, "")
-        self._orders[why.cause] += 1
+        ours, theirs = self._backtest.pending[key], self._bot.pending[key]
+        same = ours.attempts[:1] == theirs.attempts[:1]
+        self._orders[None if same else self._entries.get(key, _Why(Cause.EDGE, "")).cause] += 1
 
     def _take_alone(self, key: Key, ours: Trip | None, theirs: Trip | None) -> None:
         trip = ours or theirs
         why = self._entries.get(key) or self._unfilled(key, self._bot if theirs is None else self._backtest)
         self._entries[key] = why
-        if trip is None or trip.exit is None:
-            return
-        amount = trip.pnl if theirs is not None else -trip.pnl
-        name = "bot" if theirs is not None else "backtest"
-        detail = f"round trip in the {name} alone, {_money(trip.pnl)}: {why.detail}"
-        self._parts.add(why.cause, amount)
-        self._fills[why.cause] += 1
-        self._differences.append(Difference(trip.opened_ms, trip.symbol, "trip", why.cause, detail, amount))
+        if trip is not None and trip.exit is not None:
+            self._take_money(trip, why, "", by_bot=theirs is not None)
+
+    def _take_money(self, trip: Trip, why: _Why, words: str, *, by_bot: bool) -> None:
+        """Give the whole profit of a round trip that only one side completed to a cause."""
+        amount = trip.pnl if by_bot else -trip.pnl
+        name = "bot" if by_bot else "backtest"
+        detail = f"{words or 'round trip'} in the {name} alone, {_money(trip.pnl)}: {why.detail}"
+        if self._is_counted(trip.closed_ms):
+            self._parts.add(why.cause, amount)
+            self._tell(Difference(trip.closed_ms, trip.symbol, "trip", why.cause, detail, amount), self._fills)
 
     def _unfilled(self, key: Key, side: Record) -> _Why:
         """Explain why an entry that both sides took was filled on one alone."""
         name = "the backtest" if side is self._backtest else "the bot"
-        if key.close_ms >= self._known.end_ms:
+        pending = side.pending[key]
+        if pending.until_ms >= self._known.end_ms:
             return _Why(Cause.END, "the period ends")
         refused = side.refusals.get(key)
         if refused is not None:
             return _Why(
                 cause_of(refused.reason) or Cause.EXECUTION, f"{name} refused to send it again: {refused.reason}"
             )
-        pending = side.pending[key]
         for event in side.events:
             if pending.since_ms <= event.at_ms <= pending.until_ms and event.kind in {"gate_closed", "pause", "halt"}:
                 cause = cause_of(event.rule.removeprefix("gate_")) or Cause.GATE
                 return _Why(cause, f"{name} took it back: {event.detail}")
         return _Why(Cause.EXECUTION, f"{name}'s order did not fill: {pending.words}")
 
-    def _compare_trips(self, key: Key, ours: Trip, theirs: Trip) -> None:
+    def _compare_trips(self, ours: Trip, theirs: Trip) -> None:
         entry = self._compare_leg("entry", ours, theirs)
-        if ours.exit is None or theirs.exit is None:
-            self._compare_open(key, ours, theirs)
-            return
         why = self._exit_cause(ours, theirs)
+        counted = [trip.exit is not None and self._is_counted(trip.closed_ms) for trip in (ours, theirs)]
+        if not all(counted):
+            for trip in (ours, theirs):
+                if trip.exit is not None and any(counted):
+                    self._take_money(trip, why, "ended in the period", by_bot=trip is theirs)
+            return
         leave = self._compare_leg("exit", ours, theirs, why)
         self._parts += split(ours, theirs, entry=entry, edge=None if why.same else why.cause, leave=leave)
-
-    def _compare_open(self, key: Key, ours: Trip, theirs: Trip) -> None:
-        if ours.exit is None and theirs.exit is None:
-            return
-        ended, name = (ours, "backtest") if ours.exit is not None else (theirs, "bot")
-        why = self._exit_cause(ours, theirs)
-        amount = ended.pnl if ended is theirs else -ended.pnl
-        self._parts.add(why.cause, amount)
-        detail = f"ended in the {name} alone, {_money(ended.pnl)}: {why.detail}"
-        self._differences.append(Difference(ended.closed_ms, key.symbol, "trip", why.cause, detail, amount))
 
     def _exit_cause(self, ours: Trip, theirs: Trip) -> _Why:
         """Explain why two round trips with the same entry ended as they did."""
@@ -361,16 +367,19 @@ class _Walk:
         if mine is None or other is None:
             return Cause.END
         cause, words = self._manner_of_difference(mine, other, why)
-        delay_ms = other.first_ms - mine.first_ms if mine.is_crossing and other.is_crossing and not words else 0
-        if mine.is_crossing and other.is_crossing and not words:
-            self._delays_ms.append(delay_ms)
+        if not self._is_counted(mine.first_ms):
+            return cause
+        timed = mine.is_crossing and other.is_crossing and not words
+        delay_ms = other.first_ms - mine.first_ms if timed else 0
+        self._delays_ms += [delay_ms] if timed else []
         moved = mine.price != other.price
-        shown = cause if words or moved else Cause.LATENCY if delay_ms else None
-        self._fills[shown] += 1
-        if shown is not None:
-            words += [f"filled {delay_ms} ms later"] if delay_ms else []
-            words += [f"at {_number(other.price)} instead of {_number(mine.price)}" if moved else "at the same price"]
-            self._differences.append(Difference(mine.first_ms, ours.symbol, what, shown, ", ".join(words)))
+        if not words and not moved and not delay_ms:
+            self._fills[None] += 1
+            return cause
+        words += [f"filled {delay_ms} ms later"] if delay_ms else []
+        words += [f"at {_number(other.price)} instead of {_number(mine.price)}" if moved else "at the same price"]
+        shown = cause if moved or not timed else Cause.LATENCY
+        self._tell(Difference(mine.first_ms, ours.symbol, what, shown, ", ".join(words)), self._fills)
         return cause
 
     def _manner_of_difference(self, mine: Leg, other: Leg, why: _Why | None) -> tuple[Cause, list[str]]:
@@ -384,16 +393,28 @@ class _Walk:
 
     # the rest
 
-    def _add_carried_over(self) -> None:
-        """Take round trips that no compared decision opened: their profit belongs to before the period."""
-        for side, sign in ((self._backtest, -1), (self._bot, 1)):
+    def _add_unknown_trips(self) -> None:
+        """Take round trips that no known decision opened: from before, or opened by hand."""
+        for side in (self._backtest, self._bot):
             for trip in self._ended(side):
-                if trip.entry_key is not None and self._is_within(trip.entry_key):
+                if trip.entry_key is None and self._known.lead_ms < trip.opened_ms:
+                    why = _Why(Cause.PEOPLE, "no decision of ours opened it")
+                elif trip.entry_key is None or trip.entry_key.open_ms < self._known.lead_ms:
+                    why = _Why(Cause.START_UP, "opened before what is compared")
+                elif not self._is_known(trip.entry_key):
+                    why = _Why(Cause.END, "the period ends")
+                else:
                     continue
-                self._parts.add(Cause.START_UP, sign * trip.pnl)
-                detail = f"round trip opened before the period, {_money(trip.pnl)}"
-                found = Difference(trip.closed_ms, trip.symbol, "trip", Cause.START_UP, detail, sign * trip.pnl)
-                self._differences.append(found)
+                self._take_money(trip, why, "", by_bot=side is self._bot)
+
+    def _add_rest(self, ended: Sequence[Sequence[Trip]]) -> None:
+        """Show what no cause accounts for, so that the parts always add up and nothing is hidden."""
+        backtest, bot = (sum((trip.pnl for trip in trips), ZERO) for trips in ended)
+        rest = bot - backtest - self._parts.total
+        if rest:
+            self._parts.add(Cause.EDGE, rest)
+            found = Difference(self._known.end_ms, "", "trip", Cause.EDGE, "profit that no cause accounts for", rest)
+            self._tell(found, self._fills)
 
 
 def _words(decision: Decision) -> tuple[object, ...]:
