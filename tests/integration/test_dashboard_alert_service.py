@@ -43,6 +43,11 @@ class Home:
     def raise_alerts(self, *names, severity="INFO", event="start", thread=""):
         self.store.commit([Alert(name, 1, severity, event, "", f"title {name}", "", thread) for name in names])
 
+    def give_notice(self, name):
+        desk = DeskWriter(desk_url(self.status))
+        desk.give_notice(Alert(name, 1, "WARNING", f"event of {name}", "", f"title {name}", "", ""))
+        desk.close()
+
     def state(self, name, channel):
         desk = DeskWriter(desk_url(self.status))
         delivery = desk.delivery(name, channel)
@@ -126,6 +131,23 @@ async def test_killed_and_started_again_it_repeats_nothing_and_leaves_nothing_ou
     assert CANARY not in first.words + second.words
     logged = (home.folder / "logs" / "alerts.jsonl").read_text().splitlines()
     assert len(logged) == 3
+
+
+async def test_notices_of_our_own_side_are_told_once_each_also_those_given_while_nobody_listened(
+    home, monkeypatch
+):
+    home.give_notice("n1")
+    async with Receiver() as receiver:
+        monkeypatch.setenv("ACT_SLACK_WEBHOOK", receiver.url)
+        async with a_service(home.folder):
+            await until(lambda: home.state("n1", "slack-webhook") == "sent")
+            home.give_notice("n2")
+            home.give_notice("n2")
+            await until(lambda: home.state("n2", "slack-webhook") == "sent")
+        home.give_notice("n3")
+        async with a_service(home.folder):
+            await until(lambda: home.state("n3", "slack-webhook") == "sent")
+    assert receiver.headlines == [f"[DEMO] act-1 · title {name}" for name in ("n1", "n2", "n3")]
 
 
 async def test_a_dead_heartbeat_is_told_once_and_its_return_once(home, monkeypatch):

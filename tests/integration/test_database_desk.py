@@ -1,9 +1,10 @@
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.errors import StoreError
-from bot.domain.records import CommandRow
+from bot.domain.records import Alert, CommandRow
 from database.desk import Delivery, DeskWriter
 from database.queries import Queries
 from support.database_rows import a_store, urls
@@ -36,6 +37,18 @@ def test_a_request_id_is_used_once(desk):
     desk.ask("q1", "ann", "pause", {}, 10)
     with pytest.raises(StoreError, match="nothing was written"):
         desk.ask("q1", "ann", "halt", {}, 11)
+
+
+def test_notices_come_in_the_order_they_were_given_and_each_once(desk):
+    assert desk.newest_notice_number() == 0
+    notices = [Alert(name, 5, "WARNING", "parity", "", f"title {name}", "text", "") for name in ("n1", "n2")]
+    for notice in (*notices, replace(notices[0], title="said again")):
+        desk.give_notice(notice)
+    assert [each.alert for each in desk.notices_after(0)] == notices
+    first = desk.notices_after(0)[0].number
+    assert [each.alert for each in desk.notices_after(first)] == notices[1:]
+    assert [each.number for each in desk.notices_after(0, limit=1)] == [first]
+    assert desk.newest_notice_number() > first
 
 
 def test_deliveries_survive_and_are_replaced_by_later_words(desk, tmp_path):

@@ -77,8 +77,13 @@ class Stage:
         speed: int = 240,
         seed: int = 1,
         faults: list | None = None,
+        market: tuple[str, ...] = (),
+        config: str = DEMO_PACING,
     ) -> None:
+        """`market` are further options of the simulator, `config` further lines of act.toml."""
         self.home = home
+        self.market = market
+        self.config = config
         self.symbols = symbols
         self.speed = speed
         self.seed = seed
@@ -89,6 +94,7 @@ class Stage:
     def __enter__(self) -> Self:
         self.home.mkdir(exist_ok=True)
         arguments = ["simulator", "--symbols", self.symbols, "--speed", str(self.speed), "--seed", str(self.seed)]
+        arguments += self.market
         if self.faults:
             path = self.home / "faults.json"
             path.write_text(json.dumps(self.faults))
@@ -99,7 +105,7 @@ class Stage:
         sections = "".join(f"[symbols.{symbol}]\n" for symbol in self.symbols.split(","))
         endpoints = f'[endpoints]\nrest = "{self.urls["rest"]}"\nws_api = "{self.urls["ws_api"]}"\n{routes}'
         simulator = f"[simulator]\nspeed = {self.speed}\n"
-        (self.home / "act.toml").write_text(f'mode = "demo"\n{sections}{endpoints}{simulator}{DEMO_PACING}')
+        (self.home / "act.toml").write_text(f'mode = "demo"\n{sections}{endpoints}{simulator}{self.config}')
         return self
 
     def __exit__(self, *_: object) -> None:

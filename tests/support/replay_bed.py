@@ -1,4 +1,4 @@
-"""The real bot on the simulator replaying recorded candles, on the virtual clock: what a recorded day looked like live."""
+"""The real bot on the simulator replaying recorded candles, on the virtual clock: a recorded day as if it were live."""
 
 import asyncio
 from pathlib import Path
@@ -26,7 +26,7 @@ def replay(
     home: Path,
     *,
     data: Path,
-    exchange_info: Path,
+    exchange_info: Path | None,
     symbols: str,
     start_ms: int,
     market_minutes: int,
