@@ -198,7 +198,7 @@ def _check_trailing(market: Market, request: AlgoRequest) -> None:
 
 
 def _new_algo(state: State, request: AlgoRequest) -> AlgoOrder:
-    algo_id, now_ms = state.next_algo_id(), state.now_ms
+    algo_id, now_ms = state.algo_id_base + len(state.algos), state.now_ms
     return AlgoOrder(
         algo_id,
         request.client_algo_id or f"venue-{algo_id}",

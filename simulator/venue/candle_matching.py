@@ -52,20 +52,29 @@ def open_candle(state: State, candle: Candle, minute_notional: Decimal | None, m
     one given; `mark`: the mark price's own candle.
     """
     market = state.market(candle.symbol)
-    open_price = candle.open
-    advance(state, candle.open_time)
-    market.move(open_price, buyer_is_maker=False)
+    open_ms, open_price = candle.open_time, candle.open
+    advance(state, open_ms)
+    market.last = open_price
     market.explicit_mark = ZERO if mark is None else mark.open
-    _begin(state, market, minute_notional)
-    if market.next_funding_ms <= candle.open_time:
-        settle_until(state, market, candle.open_time)
+    now = market.candle
+    now.is_open = True
+    now.reached = None
+    if now.shares:
+        now.shares.clear()
+    if state.costs.tiers:
+        known = _minute_notional(now.before) if minute_notional is None else minute_notional
+        now.tier = tier_of(state.costs.tiers, known)
+    if market.next_funding_ms <= open_ms:
+        settle_until(state, market, open_ms)
     low, high = wake_prices(state, market)
     if low < open_price < high and (mark is None or low < mark.open < high):
         return
-    for order_id in arrivals(market, candle.open_time):
-        arrive(state, market, order_id, open_price)
-    reach = _point(open_price, open_price if mark is None else mark.open)
-    if market.is_woken_by(min(open_price, reach.mark_low), max(open_price, reach.mark_high)):
+    if market.travelling:
+        for order_id in arrivals(market, open_ms):
+            arrive(state, market, order_id, open_price)
+    mark_open = open_price if mark is None else mark.open
+    if market.is_woken_by(min(open_price, mark_open), max(open_price, mark_open)):
+        reach = Reach(open_price, open_price, mark_open, mark_open)
         _follow(market, reach)
         _fire(state, market, market.waiting.values(), open_price, reach)
 
@@ -84,22 +93,7 @@ def finish_candle(state: State, candle: Candle, detail: Sequence[Candle], mark: 
         if not (low < candle.low and candle.high < high and (mark is None or (low < mark.low and mark.high < high))):
             _finish_whole(state, market, candle, mark, end_ms)
     advance(state, end_ms)
-    market.move(candle.close, buyer_is_maker=False)
-    _end(state, market, candle, mark)
-
-
-def _begin(state: State, market: Market, minute_notional: Decimal | None) -> None:
-    now = market.candle
-    now.is_open = True
-    now.reached = None
-    if now.shares:
-        now.shares.clear()
-    if state.costs.tiers:
-        known = _minute_notional(now.before) if minute_notional is None else minute_notional
-        now.tier = tier_of(state.costs.tiers, known)
-
-
-def _end(state: State, market: Market, candle: Candle, mark: Candle | None) -> None:
+    market.last = candle.close
     now = market.candle
     now.is_open = False
     now.before = candle
@@ -128,7 +122,7 @@ def _finish_by_pieces(state: State, market: Market, detail: Sequence[Candle], ma
     for piece in detail:
         size = abs(position.quantity)
         advance(state, piece.open_time)
-        market.move(piece.open, buyer_is_maker=False)
+        market.last = piece.open
         for order_id in arrivals(market, piece.open_time):
             arrive(state, market, order_id, piece.open)
         if market.trails:
@@ -159,10 +153,6 @@ def _reach(piece: Candle, mark: Candle | None) -> Reach:
     if mark is None:
         return Reach(piece.low, piece.high, piece.low, piece.high)
     return Reach(piece.low, piece.high, mark.low, mark.high)
-
-
-def _point(price: Decimal, mark: Decimal) -> Reach:
-    return Reach(price, price, mark, mark)
 
 
 def _note_entry(market: Market, position: Position, size_before: Decimal, reach: Reach) -> None:
@@ -211,11 +201,11 @@ def _fire(state: State, market: Market, algos: Iterable[AlgoOrder], open_price: 
         if algo.algo_id in market.waiting:
             choose = min if fires_when_falling(algo) else max
             _fire_at(state, market, algo, choose(market.level(algo), open_price))
-    market.move(open_price, buyer_is_maker=False)
+    market.last = open_price
 
 
 def _fire_at(state: State, market: Market, algo: AlgoOrder, price: Decimal) -> None:
-    market.move(price, buyer_is_maker=False)
+    market.last = price
     fire(state, market, algo)
 
 
@@ -241,11 +231,12 @@ def _trail(state: State, market: Market, piece: Candle, mark: Candle | None, rea
     if not market.trails:
         return
     _follow(market, reach)
-    close = _point(piece.close, piece.close if mark is None else mark.close)
+    mark_close = piece.close if mark is None else mark.close
+    close = Reach(piece.close, piece.close, mark_close, mark_close)
     for algo in [market.waiting[algo_id] for algo_id in market.trails]:
         if algo.algo_id in market.waiting and market.is_reached(algo, _extreme(algo, close)):
             _fire_at(state, market, algo, market.level(algo))
-    market.move(piece.open, buyer_is_maker=False)
+    market.last = piece.open
 
 
 def _judge_worst(state: State, market: Market, position: Position, reach: Reach) -> None:

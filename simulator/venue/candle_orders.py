@@ -22,7 +22,8 @@ def send(state: State, market: Market, order: Order) -> Order:
         return reach(state, market, order, market.last)
     sent_ms = state.now_ms if is_inside else state.now_ms + 1
     market.travelling[order.order_id] = sent_ms + delay_ms
-    market.is_stale = True
+    if order.type is not OrderType.MARKET:
+        market.is_stale = True
     return order
 
 
@@ -30,8 +31,10 @@ def arrive(state: State, market: Market, order_id: int, price: Decimal) -> None:
     """End the travels of an order: it meets the market at this price, unless one before it closed it."""
     if market.travelling.pop(order_id, None) is None:
         return
-    market.is_stale = True
-    reach(state, market, state.orders[order_id], price)
+    order = state.orders[order_id]
+    if order.type is not OrderType.MARKET:
+        market.is_stale = True
+    reach(state, market, order, price)
 
 
 def arrivals(market: Market, until_ms: int) -> list[int]:
@@ -55,16 +58,17 @@ def reach(state: State, market: Market, order: Order, price: Decimal) -> Order:
     at its own price; post-only it expires instead. One that is not reached rests, unless its time in force forbids it.
     """
     tier, tick = market.candle.tier, market.instrument.tick_size
-    paid = moved_against(price, order.side, tier.against_taker, tick)
+    paid = moved_against(price, order.side, tier.against_taker, tick) if tier.against_taker else price
     if order.type is not OrderType.MARKET:
         if is_worse(moved_against(price, order.side, tier.half_spread, tick), order.price, order.side):
             return _rest(state, order)
         if order.time_in_force is TimeInForce.GTX:
             return expire(state, order, ExpiryReason.NONE)
         paid = order.price if is_worse(paid, order.price, order.side) else paid
-    fill(state, order, paid, order.remaining, maker=False)
-    enforce_reduce_only(state, market)
-    return state.orders[order.order_id]
+    order = fill(state, order, paid, order.remaining, maker=False)
+    if market.resting:
+        enforce_reduce_only(state, market)
+    return order
 
 
 def _rest(state: State, order: Order) -> Order:

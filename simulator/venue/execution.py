@@ -28,7 +28,7 @@ from simulator.venue.state import State
 
 def accept(state: State, request: OrderRequest, *, algo_id: int = 0, close_position: bool = False) -> Order:
     """Give a checked request its order id and tell NEW."""
-    order_id, now_ms = state.next_order_id(), state.now_ms
+    order_id, now_ms = state.order_id_base + len(state.orders), state.now_ms
     is_market = request.type is OrderType.MARKET
     order = Order(
         order_id,
@@ -125,7 +125,7 @@ def fill(
     state.account.note(position)
     state.keep_trade(
         trade := Trade(
-            state.next_trade_id(),
+            state.trade_id_base + state.trade_count,
             order.order_id,
             order.symbol,
             order.side,
@@ -152,7 +152,8 @@ def fill(
     state.tell_order(order, execution, trade)
     if not state.is_brief:
         state.tell_account(AccountReason.ORDER, asset, position=position, change=ZERO)
-    _finish_parent(state, order)
+    if order.algo_id:
+        _finish_parent(state, order)
     return order
 
 
@@ -207,12 +208,13 @@ def _close(state: State, order: Order, status: OrderStatus, execution: Execution
     order = replace(order, status=status, expiry_reason=reason, updated_ms=state.now_ms)
     state.keep_order(order)
     state.tell_order(order, execution)
-    _finish_parent(state, order)
+    if order.algo_id:
+        _finish_parent(state, order)
     return order
 
 
 def _finish_parent(state: State, order: Order) -> None:
-    if not order.algo_id or order.is_open:
+    if order.is_open:
         return
     algo = state.algos[order.algo_id]
     if algo.status is AlgoStatus.TRIGGERED:

@@ -1,8 +1,8 @@
 """Commission of a fill (docs/ledger.md R1)."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
-from simulator.venue.decimals import round8
+from simulator.venue.decimals import EIGHT_PLACES
 
 
 class Fees:
@@ -14,4 +14,4 @@ class Fees:
 
     def commission(self, quote: Decimal, *, maker: bool) -> Decimal:
         """Return what a fill of this quote value costs, in its margin asset."""
-        return round8(quote * (self.maker if maker else self.taker))
+        return (quote * (self.maker if maker else self.taker)).quantize(EIGHT_PLACES, ROUND_HALF_UP)

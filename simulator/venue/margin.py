@@ -64,8 +64,10 @@ def maintenance_margin(brackets: Sequence[Bracket], notional: Decimal) -> Decima
 
 def available(state: State, asset: str) -> Decimal:
     """Return what new orders may use of an asset: cross wallet + cross PnL - margins tied up, never below 0."""
-    free = state.account.cross_wallet(asset)
     account = state.account
+    if not account.held and not state.busy:
+        return max(account.wallets[asset], ZERO)
+    free = account.cross_wallet(asset)
     for symbol in {**account.held, **state.busy}:
         market, position = state.markets[symbol], account.positions[symbol]
         if position.margin_asset != asset or (position.is_isolated and not market.resting):
@@ -83,32 +85,24 @@ def check_new_order(state: State, market: Market, request: OrderRequest, price: 
     An order that only reduces the worst outcome needs nothing. A price worse than the mark costs the difference too.
     """
     position = state.account.positions[request.symbol]
-    value = request.quantity * price
+    before, after = ZERO, request.quantity * price
     is_buy = request.side is Side.BUY
-    before, after = _worst_before_and_after(market, position, value, is_buy=is_buy)
+    if position.quantity or market.resting:
+        notional = position.quantity * market.mark
+        bids, asks = market.open_notionals()
+        before = worst_notional(notional, bids, asks)
+        bids, asks = (bids + after, asks) if is_buy else (bids, asks + after)
+        after = worst_notional(notional, bids, asks)
     if after <= before:
         return
     if after > largest_notional(market.brackets, position.leverage):
         raise refusal(-2027)
-    mark = market.mark or price
     needed = (after - before) / position.leverage
-    if mark != price:
+    mark = market.mark
+    if mark and mark != price:
         needed += max((price - mark if is_buy else mark - price) * request.quantity, ZERO)
     if needed > available(state, position.margin_asset):
         raise refusal(-2019)
-
-
-def _worst_before_and_after(
-    market: Market, position: Position, value: Decimal, *, is_buy: bool
-) -> tuple[Decimal, Decimal]:
-    if not position.quantity and not market.resting:
-        return ZERO, value
-    notional = position.quantity * market.mark
-    bids, asks = market.open_notionals()
-    before = worst_notional(notional, bids, asks)
-    return before, worst_notional(notional, bids + value, asks) if is_buy else worst_notional(
-        notional, bids, asks + value
-    )
 
 
 def is_reducing(position: Position, order: Order | OrderRequest) -> bool:

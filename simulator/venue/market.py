@@ -9,7 +9,18 @@ from simulator.venue.costs import FREE, Tier
 from simulator.venue.decimals import ZERO, ceil_to, floor_to
 from simulator.venue.instrument import Bracket, Instrument
 from simulator.venue.liquidity import Liquidity, synthetic_levels
-from simulator.venue.model import AlgoOrder, AlgoRequest, Candle, Level, Order, OrderType, Side, WorkingType
+from simulator.venue.model import (
+    AlgoOrder,
+    AlgoRequest,
+    AlgoStatus,
+    Candle,
+    Level,
+    Order,
+    OrderStatus,
+    OrderType,
+    Side,
+    WorkingType,
+)
 
 ABOVE_ALL: Final = Decimal("1e18")
 STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_MARKET, OrderType.TRAILING_STOP_MARKET})
@@ -51,7 +62,7 @@ class Market:
     """Mutable state of one symbol.
 
     `wake_low` and `wake_high` bound the prices at which nothing can happen: inside them a tick only moves the price.
-    They are recomputed when next asked for after a change (`is_stale`).
+    They are recomputed when next asked for after a change (`is_stale`); market orders never rest and change nothing.
     `is_exact`: candle mode (`candle_orders`), where the book has no depth; `candle` is what that mode keeps.
     `travelling` are accepted orders that have not reached the book, with the time at which they do. `trails` are the
     trailing stops among those waiting. `quiet` are wake prices that regard the position too (`waking`), None = unknown.
@@ -83,18 +94,22 @@ class Market:
     @property
     def bid(self) -> Decimal:
         """The best price to sell at; 0 before the first tick."""
+        if self.is_exact:
+            return self.last
         if self.top is not None:
             return self.top[0]
-        if self.is_exact or self.is_last_bid:
+        if self.is_last_bid:
             return self.last
         return self.last - self._spread()
 
     @property
     def ask(self) -> Decimal:
         """The best price to buy at; 0 before the first tick."""
+        if self.is_exact:
+            return self.last
         if self.top is not None:
             return self.top[1]
-        if self.is_exact or not self.is_last_bid or not self.last:
+        if not self.is_last_bid or not self.last:
             return self.last
         return self.last + self._spread()
 
@@ -141,23 +156,27 @@ class Market:
 
     def keep(self, order: Order) -> None:
         """Store an order's new state among the open ones, or drop it when it is closed."""
-        if order.is_open:
+        if order.status is OrderStatus.NEW or order.status is OrderStatus.PARTIALLY_FILLED:
             self.resting[order.order_id] = order
         else:
             self.resting.pop(order.order_id, None)
             self.travelling.pop(order.order_id, None)
-        self.is_stale = True
+        self.quiet = None
+        if order.type is not OrderType.MARKET:
+            self.is_stale = True
 
-    def keep_algo(self, algo: AlgoOrder) -> None:
-        """Store an algo order among the untriggered ones, or drop it."""
-        if algo.is_open:
-            self.waiting[algo.algo_id] = algo
-            if algo.type is OrderType.TRAILING_STOP_MARKET:
-                self.trails.setdefault(algo.algo_id, Trail())
-        else:
+    def keep_algo(self, algo: AlgoOrder) -> int:
+        """Store an algo order among the untriggered ones, or drop it; return by how much their number changes."""
+        self.is_stale = True
+        was_waiting = algo.algo_id in self.waiting
+        if algo.status is not AlgoStatus.NEW:
             self.waiting.pop(algo.algo_id, None)
             self.trails.pop(algo.algo_id, None)
-        self.is_stale = True
+            return -was_waiting
+        self.waiting[algo.algo_id] = algo
+        if algo.type is OrderType.TRAILING_STOP_MARKET and algo.algo_id not in self.trails:
+            self.trails[algo.algo_id] = Trail()
+        return 1 - was_waiting
 
     def level(self, algo: AlgoOrder) -> Decimal:
         """Return the price at which a waiting algo order fires now; 0 while a trailing one is not active."""
@@ -203,32 +222,35 @@ class Market:
 
     def set_wake_prices(self) -> None:
         """Recompute what depends on open orders and on those waiting."""
-        low, high = ZERO, ABOVE_ALL
+        self.wake_low, self.wake_high = ZERO, ABOVE_ALL
+        self.quiet = None
+        self.is_stale = False
         for order in self.resting.values():
             if order.type is OrderType.MARKET or order.order_id in self.travelling:
                 continue
             if order.side is Side.BUY:
-                low = max(low, order.price)
+                self.wake_low = max(self.wake_low, order.price)
             else:
-                high = min(high, order.price)
+                self.wake_high = min(self.wake_high, order.price)
         for algo in self.waiting.values():
-            if algo.working_type is not WorkingType.CONTRACT_PRICE and not self.is_exact:
-                continue
-            below, above = self._wake_prices_of(algo)
-            low, high = max(low, below), min(high, above)
-        self.wake_low, self.wake_high = low, high
-        self.quiet = None
-        self.is_stale = False
+            if algo.working_type is WorkingType.CONTRACT_PRICE or self.is_exact:
+                self._wake_for(algo)
 
-    def _wake_prices_of(self, algo: AlgoOrder) -> tuple[Decimal, Decimal]:
-        trail = self.trails.get(algo.algo_id)
-        is_falling = fires_when_falling(algo)
-        if trail is None:
-            return (algo.trigger_price, ABOVE_ALL) if is_falling else (ZERO, algo.trigger_price)
+    def _wake_for(self, algo: AlgoOrder) -> None:
+        if algo.algo_id in self.trails:
+            below, above = self._wake_prices_of_trail(algo, self.trails[algo.algo_id])
+            self.wake_low, self.wake_high = max(self.wake_low, below), min(self.wake_high, above)
+        elif fires_when_falling(algo):
+            self.wake_low = max(self.wake_low, algo.trigger_price)
+        else:
+            self.wake_high = min(self.wake_high, algo.trigger_price)
+
+    @staticmethod
+    def _wake_prices_of_trail(algo: AlgoOrder, trail: Trail) -> tuple[Decimal, Decimal]:
         ahead = trail.best or algo.activate_price
         if not ahead:
             return ABOVE_ALL, ZERO
-        return (trail.level, ahead) if is_falling else (ahead, trail.level or ABOVE_ALL)
+        return (trail.level, ahead) if fires_when_falling(algo) else (ahead, trail.level or ABOVE_ALL)
 
     def _spread(self) -> Decimal:
         return self.instrument.tick_size * self.liquidity.spread_ticks

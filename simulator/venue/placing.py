@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from simulator.venue import candle_orders
 from simulator.venue.decimals import ZERO
-from simulator.venue.errors import refusal
+from simulator.venue.errors import held, refusal
 from simulator.venue.execution import (
     accept,
     closing_rank,
@@ -32,7 +32,8 @@ from simulator.venue.state import State
 
 def place_order(state: State, request: OrderRequest) -> Order:
     """Check, accept and match an order; refusals leave no trace."""
-    state.check_not_held()
+    if state.is_held:
+        raise held()
     market = state.market(request.symbol)
     _check_kind(state, request)
     _check_filters(market, request)
@@ -98,7 +99,9 @@ def _check_filters(market: Market, request: OrderRequest) -> None:
     if is_market:
         if not market.last:
             raise refusal(-1112)
-        check_counterparty_price(rules, request.side, expected_price(market, request), market.mark)
+        check_counterparty_price(
+            rules, request.side, market.ask if request.side is Side.BUY else market.bid, market.mark
+        )
     else:
         check_price(rules, request.price)
         check_percent_price(rules, request.side, request.price, market.mark)

@@ -38,7 +38,6 @@ FIRST_TRADE_ID: Final = 500_001
 FIRST_ALGO_ID: Final = 2_000_000_000_000_001
 FIRST_TRANSACTION_ID: Final = 9_000_000_001
 FAR_FUTURE_MS: Final = 1 << 62
-NO_NOTIONALS: Final = (ZERO, ZERO)
 
 
 @dataclass(slots=True)
@@ -85,10 +84,10 @@ class State:
 
     def market(self, symbol: str) -> Market:
         """Find a symbol's market; -1121 for an unknown one."""
-        market = self.markets.get(symbol)
-        if market is None:
-            raise refusal(-1121)
-        return market
+        try:
+            return self.markets[symbol]
+        except KeyError:
+            raise refusal(-1121) from None
 
     def position(self, symbol: str) -> Position:
         """Find a symbol's position, flat or not; -1121 for an unknown one."""
@@ -112,22 +111,14 @@ class State:
         markets = [self.market(symbol)] if symbol else self.markets.values()
         return sorted((algo for market in markets for algo in market.waiting.values()), key=_algo_id)
 
-    def next_order_id(self) -> int:
-        """Return the id of the next order."""
-        return self.order_id_base + len(self.orders)
-
-    def next_trade_id(self) -> int:
-        """Return the id of the next trade."""
-        return self.trade_id_base + self.trade_count
-
-    def next_algo_id(self) -> int:
-        """Return the id of the next algo order."""
-        return self.algo_id_base + len(self.algos)
-
     def keep_new_order(self, order: Order) -> None:
         """Store a new order under its ids."""
-        self.orders_by_symbol.setdefault(order.symbol, []).append(order.order_id)
-        self.order_ids[order.symbol, order.client_order_id] = order.order_id
+        symbol, order_id = order.symbol, order.order_id
+        if symbol in self.orders_by_symbol:
+            self.orders_by_symbol[symbol].append(order_id)
+        else:
+            self.orders_by_symbol[symbol] = [order_id]
+        self.order_ids[symbol, order.client_order_id] = order_id
         self.keep_order(order)
 
     def keep_order(self, order: Order) -> None:
@@ -138,8 +129,8 @@ class State:
         market.keep(order)
         if market.resting:
             self.busy[symbol] = market
-        else:
-            self.busy.pop(symbol, None)
+        elif symbol in self.busy:
+            del self.busy[symbol]
 
     def keep_algo(self, algo: AlgoOrder) -> None:
         """Store an algo order's state and tell it."""
@@ -150,14 +141,14 @@ class State:
         """Store an algo order's state without a word."""
         self.algos[algo.algo_id] = algo
         self.algo_ids[algo.client_algo_id] = algo.algo_id
-        waiting = self.markets[algo.symbol].waiting
-        before = len(waiting)
-        self.markets[algo.symbol].keep_algo(algo)
-        self.waiting_count += len(waiting) - before
+        self.waiting_count += self.markets[algo.symbol].keep_algo(algo)
 
     def keep_trade(self, trade: Trade) -> None:
         """Store a fill and book its profit and commission into the wallet of its asset."""
-        self.trades.setdefault(trade.symbol, []).append(trade)
+        if trade.symbol in self.trades:
+            self.trades[trade.symbol].append(trade)
+        else:
+            self.trades[trade.symbol] = [trade]
         self.trade_count += 1
         self.unread.append(trade)
         if trade.realized_pnl or trade.commission:
@@ -191,7 +182,10 @@ class State:
 
     def tell_order(self, order: Order, execution: ExecutionType, trade: Trade | None = None) -> None:
         """Record an ORDER_TRADE_UPDATE."""
-        bids, asks = NO_NOTIONALS if self.is_brief else self.markets[order.symbol].open_notionals()
+        if self.is_brief:
+            self.events.append(OrderEvent(self.now_ms, order, execution, trade, ZERO, ZERO))
+            return
+        bids, asks = self.markets[order.symbol].open_notionals()
         self.events.append(OrderEvent(self.now_ms, order, execution, trade, bids, asks))
 
     def tell_account(

@@ -16,6 +16,8 @@ NEVER: Final = (ZERO, ABOVE_ALL)
 
 def wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
     """Return (low, high): a candle (and mark price) strictly between them does nothing but move the price."""
+    if market.travelling:
+        return ALWAYS
     if market.is_stale:
         market.set_wake_prices()
     if market.quiet is None:
@@ -36,8 +38,6 @@ def liquidation_bounds(state: State, market: Market, position: Position) -> tupl
 
 
 def _wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
-    if market.travelling:
-        return ALWAYS
     low, high = market.wake_low, market.wake_high
     position = state.account.positions[market.instrument.symbol]
     if position.quantity:

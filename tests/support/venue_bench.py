@@ -1,4 +1,4 @@
-"""CPU time of a round trip on the simulated venue in candle mode, its adapter included: `python tests/support/venue_bench.py`.
+"""CPU time of a round trip on the simulated venue in candle mode, its adapter included; run it as a script.
 
 One trip: a market order at a close, its fill at the next open, the stop for it, three candles, a market exit at a
 close, its fill at the next open, and the stop's cancellation; built from commands, ending in events. The least of many
@@ -20,8 +20,8 @@ from simulator.market.instruments import builtin_exchange_info
 
 START_MS = 1_760_054_400_000
 SYMBOL = "BTCUSDT"
-TRIPS = 300
-TURNS = 60
+TRIPS = 100
+TURNS = 200
 PRICE, LOW, HIGH, STOP = Decimal("100000.0"), Decimal("99990.1"), Decimal("100010.2"), Decimal("99000.0")
 QUANTITY, NOTHING, VOLUME = Decimal("0.010"), Decimal(0), Decimal("12.345")
 CANDLES_HELD = 3
@@ -103,9 +103,7 @@ def a_trip(number: int):
     """Return the commands of a long trip: entry, stop, exit, cancel."""
     entry, stop, leave = f"ae2e1{number:020x}-1", f"ae2s1{number:020x}-1", f"ae2x1{number:020x}-1"
     return (
-        SubmitOrder(
-            OrderRequest(SYMBOL, entry, Side.BUY, OrderType.MARKET, QUANTITY, NOTHING, TimeInForce.GTC, False)
-        ),
+        SubmitOrder(OrderRequest(SYMBOL, entry, Side.BUY, OrderType.MARKET, QUANTITY, NOTHING, TimeInForce.GTC, False)),
         PlaceStop(StopRequest(SYMBOL, stop, Side.SELL, STOP)),
         SubmitOrder(OrderRequest(SYMBOL, leave, Side.SELL, OrderType.MARKET, QUANTITY, NOTHING, TimeInForce.GTC, True)),
         CancelStop(SYMBOL, stop),

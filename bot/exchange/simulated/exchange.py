@@ -182,7 +182,10 @@ class SimulatedExchange:
     def drain(self) -> list[Event]:
         """Return what the venue did since the last call, after inputs given to `venue` itself."""
         told: list[Event] = []
-        for event in self.venue.drain_events():
+        events = self.venue.drain_events()
+        if not events:
+            return told
+        for event in events:
             if isinstance(event, OrderEvent):
                 fill = translate.fill(event.trade) if event.trade else None
                 told.append(OrderUpdated(event.at_ms, translate.order_report(event.order), fill))
