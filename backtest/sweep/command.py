@@ -92,10 +92,10 @@ def _run(
     options: argparse.Namespace, sweep: Sweep, objectives: tuple[str, ...], clock: Clock
 ) -> tuple[Sweep, Sequence[int]]:
     readings = readings_of(sweep.recording, sweep.study.plans())
-    work = Work(sweep.recording, sweep.study.base.from_ms, readings)
+    clock.note("run")
+    work = Work(sweep.recording, sweep.study.base, readings)
     if options.screen:
         _announce_screen(work, sweep)
-    clock.note("run")
     total = options.optuna or len(sweep.grid)
     best: Sequence[int] = ()
     with _runner(options, work, total) as sweep.runner, _bar(total) as sweep.told:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from time import process_time
@@ -70,26 +71,34 @@ class Difference:
 class Work:
     """Everything that combinations share. It is sent to workers whole, its arrays without being copied.
 
-    `readings` are the strategies' own, one row a candle, by symbol and strategy.
+    `base` are the terms before any parameter; `readings` the strategies' own, one row a candle, by symbol and strategy.
     """
 
-    def __init__(self, recording: Recording, from_ms: int, readings: Mapping[tuple[str, str], Floats]) -> None:
+    def __init__(self, recording: Recording, base: Terms, readings: Mapping[tuple[str, str], Floats]) -> None:
         self.recording = recording
-        self.from_ms = from_ms
+        self.base = base
         self.readings = readings
         self._flags: OrderedDict[tuple[object, ...], Flags] = OrderedDict()
         self._screen: Screen | None = None
 
     def __reduce__(self) -> tuple[type["Work"], tuple[Any, ...]]:
         """Send what it was made of; what is cached each worker makes for itself."""
-        return Work, (self.recording, self.from_ms, self.readings)
+        return Work, (self.recording, self.base, self.readings)
 
     @property
     def screen(self) -> Screen:
         """Return the screen over this history."""
         if self._screen is None:
-            self._screen = Screen(self.recording.instruments, self.recording.history, self.from_ms)
+            self._screen = Screen(self.recording.instruments, self.recording.history, self.base.from_ms)
         return self._screen
+
+    def warm_up(self) -> None:
+        """Run the core on the last candles, so that no combination pays for compiling or reading machine code."""
+        series = self.recording.history.series.values()
+        last_ms = max(int(each.open_time[-1]) for each in series)
+        idle = {each.symbol: np.zeros(len(each.open_time), np.uint8) for each in series}
+        with suppress(ActError):  # what it refuses is told where it is tried
+            run(self.recording, replace(self.base, from_ms=last_ms), flags=idle)
 
     def do(self, job: Job) -> Found:
         """Try one combination; what it refuses becomes a failed one with the reason."""

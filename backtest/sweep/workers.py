@@ -50,6 +50,7 @@ class InProcess:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        work.warm_up()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Found]:
         """Try all in order."""
@@ -233,6 +234,7 @@ def _serve(memory: SharedMemory, places: Sequence[Place], link: Connection) -> N
     head, *buffers = (_part(memory, place) for place in places)
     work: Work = pickle.loads(head, buffers=buffers)  # noqa: S301 - written by the process that started this one
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        work.warm_up()
         link.send("ready")
         while (batch := link.recv()) is not None:
             for job in batch:
