@@ -123,7 +123,7 @@ def _fetch(root: Path, options: argparse.Namespace) -> int:
             (shelf, fetch(shelf, window, web, now_ms, replace=options.replace, told=told(shelf))) for shelf in shelves
         ]
     for shelf, done in results:
-        print(_told(shelf, done))  # noqa: T201 - the answer
+        print(_told(shelf, done))
     return 0
 
 
@@ -182,7 +182,7 @@ def _import(root: Path, options: argparse.Namespace) -> int:
             for done in import_file(file, root, options.symbols, options.kind, replace=options.replace):
                 twice = f", {done.duplicates:,} stood twice" if done.duplicates else ""
                 name = f"{done.shelf.symbol} {done.shelf.name}"
-                print(f"{name}: {done.new_rows:,} new of {done.rows:,} rows in {file}{twice}")  # noqa: T201 - the answer
+                print(f"{name}: {done.new_rows:,} new of {done.rows:,} rows in {file}{twice}")
     return 0
 
 

@@ -15,7 +15,7 @@ from backtest.history import INTERVALS, read_funding, read_history, read_marks, 
 from backtest.months import moment
 from backtest.run import Recording, Terms
 from bot.domain.errors import ConfigurationError
-from bot.loader import check_strategies
+from bot.loader import check_strategies, strategy_class
 from bot.settings import Settings, SymbolSection, home, load, overlay
 from bot.trading.limits import Costs, PacingLimits, RiskLimits
 from simulator.market.recordings import iso
@@ -102,9 +102,10 @@ def prepare(options: argparse.Namespace, *, narrated: bool = False) -> Prepared:
     paths = data_paths(options, folder)
     settings = with_symbols(settings, options, paths)
     terms = terms_of(options, settings, narrated=narrated)
-    began = time.perf_counter()
+    began = time.perf_counter()  # clock: tells people what reading took
     recording = read_recording(options, settings, folder, paths)
-    return Prepared(settings, folder, recording, terms, time.perf_counter() - began)
+    load_s = time.perf_counter() - began  # clock: tells people what reading took
+    return Prepared(settings, folder, recording, terms, load_s)
 
 
 def read_settings(options: argparse.Namespace) -> tuple[Settings, Path]:
@@ -184,6 +185,8 @@ def terms_of(options: argparse.Namespace, settings: Settings, *, narrated: bool 
     """Return how it is traded; raises ConfigurationError for what a strategy refuses and for times out of order."""
     plan = settings.core_plan(version("auto-coin-trader"))
     check_strategies(plan)
+    for name in settings.strategy:
+        strategy_class(name)
     start_ms = options.start or 0
     if options.end is not None and start_ms >= options.end:
         raise ConfigurationError(f"--from {iso(start_ms)} does not lie before --to {iso(options.end)}. Correct one.")

@@ -11,6 +11,7 @@ import numpy as np
 
 from backtest.compiled import Flags, Scans, compiled_kernel, joined, scans
 from backtest.contracts import Contracts
+from backtest.errors import DataError
 from backtest.history import FundingSeries, History, MarkSeries, Series
 from backtest.lane import Lane, exact_candle, foretold
 from backtest.loop import Loop
@@ -28,6 +29,7 @@ from bot.loader import strategy_class
 from bot.trading.engine import Engine
 from bot.trading.limits import CorePlan, Costs, SymbolPlan
 from bot.trading.strategy import Strategy
+from simulator.market.recordings import iso
 
 INSTANCE: Final = "back"
 LENT: Final = Decimal(10) ** 12
@@ -90,9 +92,10 @@ def run(
     collected = gc.isenabled()
     gc.disable()
     try:
-        began, began_cpu = time.perf_counter(), time.process_time()
+        began, began_cpu = time.perf_counter(), time.process_time()  # clock: tells people what a run takes
         outcome = _run(recording, terms, searches, flags or {}, Notebook(others), every_candle=every_candle)
-        return Run(outcome, time.perf_counter() - began, time.process_time() - began_cpu)
+        ended, ended_cpu = time.perf_counter(), time.process_time()  # clock: tells people what a run takes
+        return Run(outcome, ended - began, ended_cpu - began_cpu)
     finally:
         if collected:
             gc.enable()
@@ -141,10 +144,14 @@ def _run(
 ) -> Outcome:
     plan, history = terms.plan, recording.history
     lanes = [_lane(recording, each, terms.from_ms, flags.get(each.symbol)) for each in plan.symbols]
-    lanes = [lane for lane in lanes if lane.at < lane.end]
     symbols = [each.symbol for each in plan.symbols]
-    exchange = _open_account(recording, terms, min((lane.time_of(lane.at) for lane in lanes), default=0))
     strategies = {lane.symbol: lane.strategy for lane in lanes}
+    lanes = [lane for lane in lanes if lane.at < lane.end]
+    if not lanes:
+        raise DataError(
+            f"{', '.join(symbols)}: no candle at or after {iso(terms.from_ms)}: correct --from or the data."
+        )
+    exchange = _open_account(recording, terms, min((lane.time_of(lane.at) for lane in lanes), default=0))
     engine = Engine(plan, strategies, recording.instruments.values(), exchange.brackets(symbols), Books(INSTANCE, {}))
     limited = plan.risk.daily_loss.is_finite()
     loop = Loop(engine, exchange, lanes, searches, notebook, watches_equity=limited, every_candle=every_candle)

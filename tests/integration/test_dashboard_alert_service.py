@@ -133,9 +133,7 @@ async def test_killed_and_started_again_it_repeats_nothing_and_leaves_nothing_ou
     assert len(logged) == 3
 
 
-async def test_notices_of_our_own_side_are_told_once_each_also_those_given_while_nobody_listened(
-    home, monkeypatch
-):
+async def test_notices_of_our_own_side_are_told_once_each_also_those_given_while_nobody_listened(home, monkeypatch):
     home.give_notice("n1")
     async with Receiver() as receiver:
         monkeypatch.setenv("ACT_SLACK_WEBHOOK", receiver.url)

@@ -356,5 +356,9 @@ def test_a_new_rule_needs_only_its_check():
     assert rule.check(an_ask(), Stands()) == Refusal("friday", "it is Friday")
     assert rule.wake(Stands()) is rule.usage(Stands()) is None
     assert rule.halted(NOON) == ""
-    changed = [rule.judge(Stands(), Decimal(10_000)), rule.entry_taken("BTCUSDT", NOON), rule.trip_ended("BTCUSDT", Decimal(1), NOON)]
+    changed = [
+        rule.judge(Stands(), Decimal(10_000)),
+        rule.entry_taken("BTCUSDT", NOON),
+        rule.trip_ended("BTCUSDT", Decimal(1), NOON),
+    ]
     assert [*changed, rule.transferred(Decimal(1), NOON), rule.clear("anna", NOON)] == [[]] * 5
