@@ -3,6 +3,7 @@
 import pytest
 
 from backtest.parity.causes import Cause
+from bot.domain.records import Decision
 from support.parity_rows import MINUTE, D, Story, at, causes, compared
 
 TWO_DAYS = 2 * 86_400_000
@@ -293,3 +294,27 @@ def test_times_are_those_of_the_recording():
     bot.refuse(10, "volatility")
     (found,) = compared(Story(), bot).differences
     assert found.at_ms == at(10) + MINUTE
+
+
+def test_profit_that_no_decision_accounts_for_is_shown_as_edge():
+    bot = a_trip(Story())
+    bot.rows = [row for row in bot.rows if not isinstance(row, Decision)]
+    found = compared(Story(), bot)
+    assert found.parts.amounts == {Cause.EDGE: D(10)}
+    assert found.differences[-1].detail == "profit that no cause accounts for"
+
+
+def test_a_gate_that_closed_at_another_time_explains_no_entry():
+    bot = Story()
+    bot.enter(10, kind="LIMIT", ends_in=15_000)
+    bot.event(9, "gate_data_stale", "gate_closed")
+    bot.event(12, "gate_data_stale", "gate_closed")
+    assert compared(a_trip(Story(), kind="LIMIT"), bot).parts.amounts == {Cause.EXECUTION: D(-10)}
+
+
+def test_a_stop_in_the_last_candle_that_has_not_fired_yet_on_the_other_side_is_the_end():
+    bot = Story()
+    bot.enter(10, fill="100")
+    bot.stop(30, "99", "99")
+    bot.trip(10, "-1", reason="stop")
+    assert compared(stopped(Story(), minute=23), bot, end=24).parts.amounts == {Cause.END: D(1)}
