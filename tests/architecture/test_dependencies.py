@@ -14,6 +14,7 @@ SHIPPED = ("bot", "dashboard", "database", "strategies", "simulator", "backtest"
 NOT_IMPORTED = {
     "pandas-ta",  # the toolbox of strategies that work on tables, and an oracle in our tests
     "numpy",  # pinned because of pandas-ta
+    "plotly",  # the report carries its script, read as a file
     "editables", "hatchling", "import-linter", "mypy", "pre-commit", "ruff",
     "pytest-asyncio", "pytest-cov", "pytest-randomly", "pytest-timeout", "pytest-xdist",
 }  # fmt: skip
