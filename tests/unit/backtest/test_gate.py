@@ -46,6 +46,11 @@ def test_days_are_sorted_by_their_range_among_all_days():
     assert regimes.of("XRPUSDT", MONDAY).direction == "unknown"
 
 
+def test_days_that_are_all_alike_are_quiet():
+    history = a_history(a_series([100, 101, 100] * 3, times=HISTORY.series["BTCUSDT"].open_time[:9]))
+    assert {Regimes(history).of("BTCUSDT", MONDAY + day * DAY).volatility for day in range(3)} == {"quiet"}
+
+
 @pytest.mark.parametrize(
     ("closes", "direction"), [((100, 90, 95), "trend"), ((100, 90, 96), "range"), ((9, 9), "range")]
 )

@@ -43,6 +43,10 @@ def test_draws_with_repetition_have_the_mean_of_the_trades():
     assert got.drawn_pnl[5] == pytest.approx(100 - 1.645 * 90, abs=25)
 
 
+def test_draws_that_end_at_nothing_made_no_profit():
+    assert monte_carlo(trades(0, 0, 0), seed=1, runs=10).losing_share == 1
+
+
 def test_the_same_seed_gives_the_same_answer_whatever_order_the_trades_are_given_in():
     given = trades(5, -3, -4, 10, -1)
     assert monte_carlo(given, seed=1) == monte_carlo(given[::-1], seed=1)

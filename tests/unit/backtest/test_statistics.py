@@ -60,6 +60,12 @@ def test_equity_is_wallet_plus_what_the_open_position_would_realize_at_each_clos
     assert curve.in_position.tolist() == [False, True, True, False, False]
 
 
+def test_a_flat_account_is_its_wallet_whatever_rounding_left_of_the_cost():
+    fills = [a_fill(MONDAY, "BUY", "100"), a_fill(MONDAY + MINUTE, "SELL", "101", realized="1.5")]
+    curve = equity_curve(an_outcome(fills=fills), a_history(a_series([100, 101, 101])), MONDAY)
+    assert curve.equity == pytest.approx([10_000, 10_001.5, 10_001.5])
+
+
 def test_a_short_gains_when_the_price_falls():
     history = a_history(a_series([100, 99, 98]))
     curve = equity_curve(an_outcome(fills=[a_fill(MONDAY + MINUTE, "SELL", "100", "3")]), history, MONDAY)
