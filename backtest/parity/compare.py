@@ -236,6 +236,10 @@ class _Walk:
         last = side.last_trip(key.symbol, key.close_ms)
         if last is None or last.entry_key is None or not self._is_known(last.entry_key):
             return _Why(Cause.START_UP, "rests after a round trip from before the period")
+        ours, theirs = (each.last_trip(key.symbol, key.close_ms) for each in (self._backtest, self._bot))
+        if ours is not None and theirs is not None and ours.entry_key == theirs.entry_key and ours.won != theirs.won:
+            cause = Cause.SLIPPAGE if ours.entry.manner == theirs.entry.manner else Cause.EXECUTION
+            return _Why(cause, "rests after a round trip that won on one side and lost on the other")
         return self._of_trip(key, "rests after a round trip that ended at another time")
 
     def _of_spacing(self, key: Key) -> _Why:

@@ -122,6 +122,11 @@ class Trip:
         """Return +1 for a long position, -1 for a short one."""
         return 1 if self.side == "LONG" else -1
 
+    @property
+    def won(self) -> bool:
+        """Say whether it made a profit, by which pacing decides how long the symbol rests."""
+        return self.pnl > ZERO
+
     def held_at(self, at_ms: int) -> bool:
         """Say whether a decision at this moment finds the position open: what fills at that moment comes after it."""
         return self.opened_ms < at_ms <= self.closed_ms

@@ -20,12 +20,14 @@ from support.database_rows import (
     a_signal,
     a_store,
     a_trade,
+    a_transfer,
     an_alert,
     an_algo_order,
     an_equity_point,
     an_incident,
     an_instrument,
     an_intent,
+    an_opening,
     an_order,
     client_id,
     urls,
@@ -158,6 +160,38 @@ def test_money_is_summed_exactly_since_a_moment(tmp_path):
     assert (money.fills, money.trades, money.wins) == (11, 3, 1)
     assert money.net == D("0.79999989")
     assert queries.money_since(11).fills == 1
+
+
+def test_a_period_holds_what_was_recorded_in_it_and_the_wallet_it_began_with(tmp_path):
+    queries = after(
+        tmp_path,
+        an_opening("10000"),
+        *(a_fill(number, time_ms=number, commission=D("0.1"), realized_pnl=D(2)) for number in (4, 5, 9, 10)),
+        a_fill(3, time_ms=3, commission=D("0.001"), commission_asset="BNB", realized_pnl=D(1)),
+        a_funding(time_ms=4, amount=D("-0.25")),
+        a_transfer(time_ms=4, amount=D(50)),
+        *(a_decision(number) for number in (4, 5, 9, 10)),
+        a_trade(1, entry_ms=1, exit_ms=4),
+        a_trade(2, entry_ms=3, exit_ms=5),
+        a_trade(3, entry_ms=9, exit_ms=99),
+        a_trade(4, entry_ms=10, exit_ms=99),
+        a_position("A", opened_ms=9),
+        a_position("B", opened_ms=10),
+        *(an_equity_point(at_ms=number) for number in (4, 5, 10, 11)),
+    )
+    found = queries.period(5, 10)
+    assert found.wallet == D("10000") + D(1) + D("1.9") - D("0.25") + D(50)
+    assert [row.time_ms for row in found.fills] == [row.at_ms for row in found.decisions] == [5, 9]
+    assert sorted(row.trip for row in found.trades) == [2, 3]
+    assert [row.symbol for row in found.positions] == ["A"]
+    assert found.judged_ms == (5, 10)
+    assert queries.judged_span() == (4, 11)
+
+
+def test_stored_candles_are_exact_and_in_order(tmp_path):
+    queries = after(tmp_path, *(a_candle(minute) for minute in (3, 1, 2, 4)), a_candle(2, symbol="ETHUSDT"))
+    assert list(queries.stored_candles("BTCUSDT", 120_000, 240_000)) == [a_candle(2), a_candle(3)]
+    assert after(tmp_path / "new").judged_span() == (0, 0)
 
 
 def test_counts_sum_up_a_demo(tmp_path):

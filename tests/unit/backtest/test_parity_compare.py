@@ -175,6 +175,14 @@ def test_a_cooldown_after_a_trip_that_only_one_side_made_has_the_cause_of_that_t
     assert found.decisions == {Cause.VOLATILITY: 3}
 
 
+def test_a_cooldown_after_a_trip_that_won_on_one_side_only_is_slippage():
+    backtest = a_trip(Story(), leave="100.01", pnl="0.01")
+    bot = a_trip(Story(late_ms=600), leave="99.99", pnl="-0.01")
+    backtest.enter(30, fill="100")
+    bot.refuse(30, "symbol_cooldown_active")
+    assert compared(backtest, bot).decisions == {None: 2, Cause.SLIPPAGE: 1}
+
+
 def test_spacing_by_an_entry_on_another_symbol_has_the_cause_of_that_entry():
     backtest, bot = Story(), Story()
     backtest.enter(10, symbol="ETHUSDT")
