@@ -54,7 +54,7 @@ class Cluster:
         """Try all, and yield each as it is found; a few batches for each thread are on their way at a time."""
         source = iter(batches)
         sent = {self._submit(batch): batch for batch in islice(source, self.width * _BATCHES_A_THREAD)}
-        results = _dask.as_completed(sent, raise_errors=False)
+        results = _dask.as_completed(sent, loop=self._client.loop, raise_errors=False)
         for future in results:
             batch = sent.pop(future)
             yield from self._results(future, batch)

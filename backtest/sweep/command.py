@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from backtest.history import written
 from backtest.options import add_options, data_paths, read_recording, read_settings
 from backtest.sweep.grid import read_grid
+from backtest.sweep.screen import screen_complaint
 from backtest.sweep.store import Store
 from backtest.sweep.study import Study
 from backtest.sweep.sweep import Sweep
@@ -69,6 +70,8 @@ def main(argv: list[str]) -> int:
     settings, folder = read_settings(options)
     paths = data_paths(options, folder)
     study = Study(options, settings, paths, grid)
+    if options.screen:
+        _check_screen(screen_complaint(study.terms(grid.parameters(0)).plan))
     clock = Clock()
     recording = read_recording(options, study.settings, folder, paths)
     clock.note("load")
@@ -130,14 +133,17 @@ def _loaded(name: str, option: str) -> Any:
 
 
 def _announce_screen(work: Work, sweep: Sweep) -> None:
-    why = work.screen.refusal(sweep.study.terms(sweep.grid.parameters(0)).plan)
-    if why:
-        raise ConfigurationError(f"--screen: {why}.")
+    _check_screen(work.screen.refusal(sweep.study.terms(sweep.grid.parameters(0)).plan))
     left_out = sweep.left_out(sweep.grid.parameters(0))
     if left_out:
         sys.stderr.write(
             f"--screen leaves out {', '.join(left_out)}: it ranks roughly, only rows marked confirmed have all costs.\n"
         )
+
+
+def _check_screen(complaint: str) -> None:
+    if complaint:
+        raise ConfigurationError(f"--screen: {complaint}.")
 
 
 def _as_json(

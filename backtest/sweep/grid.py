@@ -9,7 +9,7 @@ from typing import Final
 from bot.domain.errors import ConfigurationError
 from bot.domain.money import plain
 
-MOST_COMBINATIONS: Final = 1_000_000
+MOST_COMBINATIONS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ class Screen:
 
     def refusal(self, plan: CorePlan) -> str:
         """Say why a combination cannot be screened and what to do, empty = it can be."""
-        if plan.execution.entry != "market":
-            return "it simulates market entries only: pass --set execution.entry=market"
+        if why := screen_complaint(plan):
+            return why
         for each in plan.symbols:
             instrument, series = self._instruments[each.symbol], self._series[each.symbol]
             why = _misfit(each, instrument, series) or self._excess(each, self._rules(each, plan))
@@ -125,6 +125,13 @@ class Screen:
             2 * whole * trades,
         )
         return "amounts do not fit 64 bits: lower the notional or drop --screen" if largest >= _WIDEST else ""
+
+
+def screen_complaint(plan: CorePlan) -> str:
+    """Say what of the settings alone forbids to screen and what to do, empty = nothing."""
+    if plan.execution.entry != "market":
+        return "it simulates market entries only: pass --set execution.entry=market"
+    return ""
 
 
 def trades_of(trips: Mapping[str, Integers], series: Mapping[str, Series], steps: Mapping[str, Decimal]) -> list[Trade]:

@@ -14,7 +14,7 @@ from typing import IO, Any, Final, Self
 
 from backtest.errors import DataError
 from backtest.run import Recording, Terms
-from backtest.sweep.work import FAILED, Found
+from backtest.sweep.work import FAILED, Found, Job
 from bot.domain.money import plain
 
 _KEY_BYTES: Final = 12
@@ -47,12 +47,12 @@ class Store:
         if self._file:
             self._file.close()
 
-    def get(self, key: str, state: str, number: int) -> Found | None:
-        """Return what was found of a combination before, None = nothing."""
-        line = self._known.get((key, state))
-        if line is None:
+    def get(self, key: str, job: Job) -> Found | None:
+        """Return what was found of a combination before, None = nothing, or not held against the screen as wanted."""
+        line = self._known.get((key, job.state))
+        if line is None or (job.is_exact and not line["checked"]):
             return None
-        return Found(number, state, line["figures"], tuple(line["limits"]))
+        return Found(job.number, job.state, line["figures"], tuple(line["limits"]), is_checked=line["checked"])
 
     def add(self, key: str, parameters: Mapping[str, str], found: Found) -> None:
         """Keep what was found; what failed is tried again another time."""
@@ -64,6 +64,7 @@ class Store:
             "parameters": dict(parameters),
             "figures": found.figures,
             "limits": list(found.limits),
+            "checked": found.is_checked,
         }
         if self._file is None:
             self._file = _open(self._path)

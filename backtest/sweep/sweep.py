@@ -45,14 +45,15 @@ class Sweep:
         """Return how many combinations this run has tried, in whatever way."""
         return len(self._tried)
 
-    def try_all(self, numbers: Sequence[int], state: str = CONFIRMED) -> dict[int, Found]:
+    def try_all(self, numbers: Sequence[int], state: str = CONFIRMED, *, is_checked: bool = False) -> dict[int, Found]:
         """Try these combinations, those found before excepted, and return what is known of them now.
 
-        Raises ScreenDefect for a combination that the screen trades otherwise than the core.
+        `is_checked`: what the core confirms is held against the screen, where this knows all costs. Raises
+        ScreenDefect for a combination that the screen trades otherwise than the core.
         """
-        wanted = [number for number in dict.fromkeys(numbers) if not self._is_known(number, state)]
-        size = self._batch_size(len(wanted), state)
-        for found in self.runner.run(_batched(map(self._job, wanted, [state] * len(wanted)), size)):
+        jobs = [self._job(number, state, is_checked=is_checked) for number in dict.fromkeys(numbers)]
+        wanted = [job for job in jobs if not self._is_known(job)]
+        for found in self.runner.run(_batched(wanted, self._batch_size(len(wanted), state))):
             if found.defect:
                 raise ScreenDefect(
                     f"core and screen differ at {_named(self.grid.parameters(found.number))}: {found.defect}. "
@@ -63,22 +64,23 @@ class Sweep:
 
     def screen_and_confirm(self, most: int, objective: str) -> None:
         """Screen all, then let the core confirm the best, their neighbours, and what could not be screened."""
-        self.try_all(range(len(self.grid)), SCREENED)
-        best = ranked(self.found.values(), objective)[:most]
+        screened = self.try_all(range(len(self.grid)), SCREENED)
+        best = ranked(screened.values(), objective)[:most]
         near = [neighbour for number in best for neighbour in self.grid.neighbours(number)]
-        unfit = [number for number, found in self.found.items() if found.state == FAILED]
-        self.try_all([*best, *near, *unfit])
+        unfit = [number for number, found in screened.items() if found.state == FAILED]
+        # The longest first, so that at the end no worker is alone with one.
+        longest = sorted({*best, *near, *unfit}, key=lambda number: -screened[number].figures.get("trades", 0))
+        self.try_all(longest, is_checked=True)
 
-    def _is_known(self, number: int, state: str) -> bool:
+    def _is_known(self, job: Job) -> bool:
         """Say whether a combination needs no run; what is in the store is taken from there."""
-        before = self.found.get(number)
-        if before is not None and before.state in {state, CONFIRMED}:
+        before = self.found.get(job.number)
+        if before is not None and before.state in {job.state, CONFIRMED}:
             return True
-        parameters = self.grid.parameters(number)
-        stored = self._store.get(self._key(parameters), state, number)
+        stored = self._store.get(self._key(job.number), job)
         if stored is None:
             return False
-        self.found[number] = stored
+        self.found[job.number] = stored
         self.resumed += 1
         self.told()
         return True
@@ -87,18 +89,19 @@ class Sweep:
         """Name the configured costs that a screen of this combination does not know."""
         return self.study.left_out(parameters, self.recording)
 
-    def _job(self, number: int, state: str) -> Job:
+    def _job(self, number: int, state: str, *, is_checked: bool) -> Job:
         parameters = self.grid.parameters(number)
-        return Job(number, state, self.study.terms(parameters), is_exact=not self.left_out(parameters))
+        is_exact = is_checked and not self.left_out(parameters)
+        return Job(number, state, self.study.terms(parameters), is_exact=is_exact)
 
     def _take(self, found: Found) -> None:
-        parameters = self.grid.parameters(found.number)
-        self._store.add(self._key(parameters), parameters, found)
+        self._store.add(self._key(found.number), self.grid.parameters(found.number), found)
         self.found[found.number] = found
         self._tried.add(found.number)
         self.told()
 
-    def _key(self, parameters: Mapping[str, str]) -> str:
+    def _key(self, number: int) -> str:
+        parameters = self.grid.parameters(number)
         return key_of(self._base, self.study.terms(parameters), parameters)
 
     def _batch_size(self, count: int, state: str) -> int:

@@ -48,7 +48,7 @@ class Found:
 
     `figures` is its summary as published. `limits` names what bound in the core and therefore kept it from trading
     like the screen. `error` says why it failed. `defect` names the first trade in which core and screen differ though
-    nothing explains it.
+    nothing explains it; `is_checked` says that they were compared.
     """
 
     number: int
@@ -57,6 +57,7 @@ class Found:
     limits: tuple[str, ...] = ()
     error: str = ""
     defect: str = ""
+    is_checked: bool = False
     cpu_s: float = 0.0
 
 
@@ -83,7 +84,7 @@ class Work:
 
     def __reduce__(self) -> tuple[type["Work"], tuple[Any, ...]]:
         """Send what it was made of; what is cached each worker makes for itself."""
-        return Work, (self.recording, self.base, self.readings)
+        return type(self), (self.recording, self.base, self.readings)
 
     @property
     def screen(self) -> Screen:
@@ -91,6 +92,11 @@ class Work:
         if self._screen is None:
             self._screen = Screen(self.recording.instruments, self.recording.history, self.base.from_ms)
         return self._screen
+
+    @property
+    def bits_kept(self) -> int:
+        """Return how many arrays of bits are held for combinations to come."""
+        return len(self._flags)
 
     def warm_up(self) -> None:
         """Run the core on the last candles, so that no combination pays for compiling or reading machine code."""
@@ -125,9 +131,10 @@ class Work:
             return Found(job.number, CONFIRMED, figures)
         difference = self._difference(outcome, terms, flags)
         if difference is None:
-            return Found(job.number, CONFIRMED, figures)
+            return Found(job.number, CONFIRMED, figures, is_checked=True)
         limits = self._limits_before(difference.at_ms, terms, flags)
-        return Found(job.number, CONFIRMED, figures, limits, defect="" if limits else difference.text)
+        defect = "" if limits else difference.text
+        return Found(job.number, CONFIRMED, figures, limits, defect=defect, is_checked=True)
 
     def _difference(self, outcome: Outcome, terms: Terms, flags: Mapping[str, Flags]) -> Difference | None:
         series = self.recording.history.series

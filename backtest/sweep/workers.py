@@ -5,12 +5,14 @@ the combination it was at is given to another one once more, then counts as fail
 """
 
 import gc
+import os
 import pickle
 import signal
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -71,7 +73,7 @@ class SharedWork:
         for view in views:
             self.places.append((end, view.nbytes))
             end += -(-view.nbytes // _CACHE_LINE) * _CACHE_LINE
-        self._memory = SharedMemory(create=True, size=max(end, 1))
+        self._memory = _new_memory(max(end, 1))
         for view, place in zip(views, self.places, strict=True):
             _part(self._memory, place)[:] = view
         self.name = self._memory.name
@@ -139,7 +141,7 @@ class Processes:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(self._shared.name, self._shared.places, theirs), daemon=True)
-        # A child is born with our mask: Ctrl-C must not reach it before it knows that it is not meant.
+        # A child keeps the mask it is born with: Ctrl-C is for us, who end it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
@@ -218,9 +220,16 @@ class Processes:
         self._shared.end()
 
 
+def _new_memory(size: int) -> SharedMemory:
+    """Make memory whose name says whose it is; what a dead process of our pid has left behind is passed over."""
+    numbers = count()
+    while True:
+        with suppress(FileExistsError):
+            return SharedMemory(f"act-{os.getpid()}-{next(numbers)}", create=True, size=size)
+
+
 def serve(name: str, places: Sequence[Place], link: Connection) -> None:
-    """Be a worker: take batches until None comes or the other end is gone. Ctrl-C is for the process that asked."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Be a worker: take batches until None comes or the other end is gone."""
     forbid_floats()
     memory = SharedMemory(name)
     try:
