@@ -8,7 +8,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.13 python3.11 /usr/bin/
 	$$each -c "import sys; sys.exit(sys.version_info < (3, 9))" >/dev/null 2>&1 && echo $$each && break; done)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
 
-.PHONY: setup demo test check fix lock docs clean demo-seeds kills bed-faults parity-day bench-live bench-backtest
+.PHONY: setup demo test check fix lock docs clean demo-seeds kills bed-faults backtest-skips parity-day bench-live bench-backtest
 
 setup: $(READY) ## .venv with everything that tests and dashboard need
 
@@ -61,6 +61,9 @@ bed-faults: setup ## mixes of faults, kills and restarts on the deterministic be
 
 parity-day: setup ## a recorded day through the real processes beside its backtest; needs ACT_TEST_DATA
 	$(BIN)/python -m pytest -m slow tests/acceptance/test_parity_day.py -s --timeout 3600
+
+backtest-skips: setup ## skipping candles against stepping through them, thousands of random backtests
+	$(BIN)/python -m pytest -m slow tests/integration/test_backtest_skipping.py --numprocesses 2 --timeout 3600
 
 bench-live: setup ## the live path against the official SDK's, as ratios
 	$(BIN)/python -m benchmarks.live

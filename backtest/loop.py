@@ -19,7 +19,14 @@ from backtest.compiled import Scans, joined
 from backtest.lane import NEVER, Lane
 from backtest.notebook import Notebook
 from bot.domain.commands import ExchangeCommand, PlaceStop, Reconcile, Record, RefreshInstruments, SubmitOrder
-from bot.domain.events import CandleClosed, Event, InstrumentsRefreshed, SnapshotTaken
+from bot.domain.events import (
+    CandleClosed,
+    CandleWarmedUp,
+    Event,
+    InstrumentsRefreshed,
+    SnapshotTaken,
+    TimeAdvanced,
+)
 from bot.domain.market import DAY_MS
 from bot.exchange.simulated.exchange import SimulatedExchange
 from bot.trading.engine import Engine
@@ -65,16 +72,18 @@ class Loop:
         self._take([SnapshotTaken(self._closed_ms, self._exchange.snapshot(), first=True)])
         for lane in self._lanes:
             self._look_ahead(lane)
-        while (now_ms := min(lane.due_ms for lane in self._lanes)) != NEVER:
-            if not self._is_alone and not self._every_candle:
-                now_ms = self._first_breach(now_ms)
-                self._catch_up(now_ms)
+        while (now_ms := self._next_minute()) != NEVER:
             self._visit(now_ms, [lane for lane in self._lanes if lane.due_ms == now_ms])
 
     # one minute
 
     def _visit(self, now_ms: int, due: list[Lane]) -> None:
         """Open the candles of the symbols that are due, and close the minute unless the rest of it cannot matter."""
+        if not self._every_candle:
+            is_new_day = now_ms >= self._next_day_ms()
+            for lane in self._lanes:
+                if lane.is_held and (due != [lane] or is_new_day):
+                    self._catch_up(lane, now_ms)
         wants_close = not due
         for lane in due:
             waited = lane.is_busy
@@ -95,46 +104,57 @@ class Loop:
         return lane.due_ms != lane.now.open_time
 
     def _close(self, now_ms: int, opened: list[Lane]) -> None:
-        lanes = opened if self._is_alone else self._with_companions(now_ms, opened)
+        lanes = opened if self._is_alone or self._every_candle else self._with_companions(now_ms, opened)
         for lane in lanes:
             self._take(self._exchange.finish_candle(lane.now, lane.pieces(), lane.mark(lane.at)))
+        self._closed_ms = lanes[0].now.close_time
+        deadline_ms = self._engine.order_deadline_ms()
+        if deadline_ms is not None and deadline_ms <= self._closed_ms:
+            self._take((TimeAdvanced(self._closed_ms),))
         last = lanes[-1]
         for lane in lanes:
-            candle = lane.now
             lane.strategy.flags = lane.flags.item(lane.at)
             lane.given = lane.at
             lane.at += 1
-            self._closed_ms = candle.close_time
-            self._take((CandleClosed(self._closed_ms, candle, lane is last),))
+            self._take((CandleClosed(self._closed_ms, lane.now, lane is last),))
         for lane in lanes:
             self._look_ahead(lane)
 
     def _with_companions(self, now_ms: int, opened: list[Lane]) -> list[Lane]:
-        """Add the other held symbols that have a candle now: equity is judged with all closes."""
+        """Add the other held symbols that have a candle now: equity is judged with all closes.
+
+        The last symbol decides after that, the others before: where it is about to, it has to be the last of all.
+        """
+        there = [lane for lane in self._lanes if lane.time_of(lane.row_from(now_ms)) == now_ms]
         lanes: list[Lane] = []
-        for lane in self._lanes:
+        for lane in there:
             if lane in opened:
                 lanes.append(lane)
-            elif (lane.is_held or lane.is_busy) and lane.time_of(lane.row_from(now_ms)) == now_ms:
+            elif lane.is_held or lane.is_busy or (lane is there[-1] and self._decides_last(lanes)):
                 self._open(lane, now_ms)
                 lanes.append(lane)
         return lanes
 
-    def _catch_up(self, now_ms: int) -> None:
-        """Close the last candle before now of every held symbol, where another symbol is due."""
-        due = [lane for lane in self._lanes if lane.due_ms == now_ms]
-        late: dict[int, list[Lane]] = {}
-        for lane in self._lanes:
-            if lane.is_held and due != [lane]:
-                row = lane.row_from(now_ms) - 1
-                if row >= lane.at:
-                    late.setdefault(lane.time_of(row), []).append(lane)
-        for before_ms, lanes in sorted(late.items()):
-            for lane in lanes:
-                self._open(lane, before_ms)
-            self._close(before_ms, lanes)
+    def _decides_last(self, lanes: list[Lane]) -> bool:
+        return self._watches_equity and bool(lanes) and bool(lanes[-1].flags.item(lanes[-1].at))
+
+    def _catch_up(self, lane: Lane, now_ms: int) -> None:
+        """Tell the core the symbol's last close before now; nothing else happened on the way there."""
+        row = lane.row_from(now_ms) - 1
+        if row >= lane.at:
+            candle = lane.candle(row)
+            lane.strategy.flags = lane.flags.item(row)
+            lane.at = row + 1
+            self._take((CandleWarmedUp(candle.close_time, candle),))
 
     # what can matter next
+
+    def _next_minute(self) -> int:
+        """Return the next minute at which something can happen, on a symbol or to all together; `NEVER` = none."""
+        now_ms = min(lane.due_ms for lane in self._lanes)
+        if self._is_alone or self._every_candle:
+            return now_ms
+        return self._first_breach(self._first_deadline(now_ms))
 
     def _look_ahead(self, lane: Lane) -> None:
         """Find the next candle of the symbol at which something can happen."""
@@ -193,6 +213,20 @@ class Loop:
 
     def _next_day_ms(self) -> int:
         return (self._closed_ms // DAY_MS + 1) * DAY_MS
+
+    def _first_deadline(self, until_ms: int) -> int:
+        """Return the first minute before `until_ms` in which an order's time runs out, else `until_ms`.
+
+        The symbol itself may have no candle then; another's tells the time.
+        """
+        deadline_ms = self._engine.order_deadline_ms()
+        if deadline_ms is None:
+            return until_ms
+        for lane in self._lanes:
+            at_ms = lane.time_of(lane.row_from(deadline_ms - lane.interval_ms))
+            if at_ms < until_ms:
+                until_ms = lane.due_ms = at_ms
+        return until_ms
 
     def _first_breach(self, until_ms: int) -> int:
         """Return the first minute before `until_ms` whose closes bring equity to a rule's level, else `until_ms`."""

@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import sys
 from decimal import DefaultContext, FloatOperation, getcontext
 
 import pytest
@@ -11,3 +12,11 @@ def floats_allowed():
     DefaultContext.traps[FloatOperation] = getcontext().traps[FloatOperation] = False
     yield
     DefaultContext.traps[FloatOperation] = getcontext().traps[FloatOperation] = False
+
+
+@pytest.fixture(autouse=True)
+def main_module_kept():
+    """Undo what Streamlit does to `__main__`: a page stands there from then on, and a spawned process would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main

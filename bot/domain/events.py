@@ -31,7 +31,7 @@ class CandleClosed(Happened, frozen=True, gc=False):
 
 
 class CandleWarmedUp(Happened, frozen=True, gc=False):
-    """A candle from before the start: it feeds the indicators and decides nothing."""
+    """A candle that is past: it feeds the indicators and is the last close, and decides nothing."""
 
     candle: Candle
 

@@ -23,9 +23,14 @@ def converge(state: State) -> None:
 
 def deadline_ms(state: State) -> int | None:
     """Return the next market time at which something is due, None = never."""
-    times = [symbol.wake_ms for symbol in state.by_symbol.values()]
-    times.append(equity.deadline_ms(state))
+    times = (order_deadline_ms(state), equity.deadline_ms(state))
     return min((each for each in times if each is not None), default=None)
+
+
+def order_deadline_ms(state: State) -> int | None:
+    """Return the next market time at which an order or a stop has to be looked after, None = never."""
+    times = [symbol.wake_ms for symbol in state.by_symbol.values() if symbol.wake_ms is not None]
+    return min(times) if times else None
 
 
 def _look_after(state: State, symbol: SymbolState) -> None:

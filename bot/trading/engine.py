@@ -32,8 +32,7 @@ from bot.domain.events import (
     VolatilityBreached,
 )
 from bot.domain.instrument import Instrument
-from bot.trading import adopt, candles, fills, gates, ledger, orders, people, reconcile, show, stops
-from bot.trading.converge import converge
+from bot.trading import adopt, candles, converge, fills, gates, ledger, orders, people, reconcile, show, stops
 from bot.trading.limits import CorePlan
 from bot.trading.strategy import Strategy
 from bot.trading.view import Stake, SymbolWatch, View, Watch
@@ -105,7 +104,7 @@ class Engine:
                 people.obey(state, event)
             case CandleWarmedUp():
                 candles.warm_up(state, event.candle)
-        converge(state)
+        converge.converge(state)
         return state.drain()
 
     def watch(self) -> Watch:
@@ -115,6 +114,10 @@ class Engine:
     def watch_symbol(self, symbol: str) -> SymbolWatch:
         """Return the part of `watch` that concerns one traded symbol, but for the levels: the exchange knows them."""
         return show.symbol_watch(self._state.by_symbol[symbol])
+
+    def order_deadline_ms(self) -> int | None:
+        """Return the part of `watch`'s deadline that concerns orders and stops, None = never."""
+        return converge.order_deadline_ms(self._state)
 
     def equity_level(self) -> Decimal | None:
         """Return the part of `watch` that concerns equity: where a rule would halt; None = it has, or none would."""

@@ -83,6 +83,7 @@ def finish_candle(state: State, candle: Candle, detail: Sequence[Candle], mark: 
     """Do what the candle reached, whole or piece by piece, then move to its close."""
     market = state.market(candle.symbol)
     end_ms = candle.open_time + candle.interval_ms - 1
+    state.now_ms = candle.open_time  # other symbols may have come to its end: each goes through it by itself
     if market.next_funding_ms <= end_ms:
         settle_until(state, market, end_ms)
     if detail:
