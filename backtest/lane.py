@@ -38,19 +38,58 @@ def foretold(kind: type[Strategy]) -> type[Strategy]:
     return type(f"Foretold{kind.__name__}", (Foretold, kind), {})
 
 
+class ExactCandles:
+    """A series read one candle at a time, in exact prices and volume."""
+
+    def __init__(self, series: Series, interval_ms: int) -> None:
+        self._symbol, self._tick, self._step = series.symbol, series.tick, series.step
+        self._interval_ms = interval_ms
+        self._times = memoryview(series.open_time)
+        self._open, self._high = memoryview(series.open), memoryview(series.high)
+        self._low, self._close = memoryview(series.low), memoryview(series.close)
+        self._volume = memoryview(series.volume)
+
+    def at(self, row: int) -> Candle:
+        """Return one candle."""
+        tick = self._tick
+        return Candle(
+            self._symbol,
+            self._times[row],
+            int(self._open[row]) * tick,
+            int(self._high[row]) * tick,
+            int(self._low[row]) * tick,
+            int(self._close[row]) * tick,
+            int(self._volume[row]) * self._step,
+            self._interval_ms,
+        )
+
+    def between(self, from_ms: int, to_ms: int) -> list[Candle]:
+        """Return the candles that open from a time on and before another."""
+        first, last = np.searchsorted(self._times, (from_ms, to_ms)).tolist()
+        return [self.at(row) for row in range(first, last)]
+
+    def minute_notional(self, row: int) -> Decimal:
+        """Return a candle's quote volume a minute."""
+        volume = int(self._volume[row]) * self._step
+        return int(self._close[row]) * self._tick * volume * MINUTE_MS / self._interval_ms
+
+
 class Lane:
     """One symbol's candles and where the run stands in them.
 
-    `at` is the next candle not yet visited, `given` the last one given to its end, `due_ms` the open of the next one
-    that can matter, `now` the candle opened last. `is_held` and `is_busy` say whether there is a position, and whether
-    anything is on its way. The decision prices are the closes of the latest orders, `stop_price` that of the latest
-    stop.
+    `at` is the next candle not yet visited, `given` the last one given to its end, `due` and its open `due_ms` the next
+    one that can matter. `now` is the candle opened last, `mark` its mark price's own and `volume_before` the quote
+    volume a minute of the candle before it; None where there is none, or the venue knows it. `is_held` and `is_busy`
+    say whether there is a position, and whether anything is on its way. The decision prices are the closes of the
+    latest orders, `stop_price` that of the latest stop.
     """
 
-    def __init__(self, series: Series, flags: Flags, strategy: Any, interval_ms: int, first: int) -> None:
+    def __init__(
+        self, series: Series, flags: Flags, strategy: Any, interval_ms: int, first: int, *, has_tiers: bool
+    ) -> None:
         self.symbol = series.symbol
-        self.series = series
         self.flags = flags
+        self.bits = memoryview(flags)
         self.strategy = strategy
         self.times: Integers = series.open_time
         self.high: Floats = series.high
@@ -61,30 +100,54 @@ class Lane:
         self.first = first
         self.end = len(series.open_time)
         self.at = first
+        self.due = self.end
         self.due_ms = NEVER
         self.is_held = False
         self.is_busy = False
         self.given = -1
         self.now = _NO_CANDLE
-        self._marks: MarkSeries | None = None
-        self._detail: Series | None = None
-        self._detail_ms = 0
+        self.mark: Candle | None = None
+        self.volume_before: Decimal | None = None
         self.entry_decision_price = ZERO
         self.exit_decision_price = ZERO
         self.stop_price = ZERO
+        self._exact = ExactCandles(series, interval_ms)
+        self._open_times = memoryview(series.open_time)
+        self._has_tiers = has_tiers
+        self._marks: MarkSeries | None = None
+        self._detail: ExactCandles | None = None
 
     def time_of(self, row: int) -> int:
         """Return when a candle opens (ms UTC), `NEVER` beyond the last one."""
-        return int(self.times.item(row)) if row < self.end else NEVER
+        return self._open_times[row] if row < self.end else NEVER
 
     def row_from(self, at_ms: int) -> int:
         """Return the first candle that opens at or after a time, not before `at`."""
         if self.at >= self.end:
             return self.end
-        guess = self.at + (at_ms - int(self.times.item(self.at))) // self.interval_ms
-        if self.at <= guess < self.end and self.times.item(guess) == at_ms:
+        guess = self.at + (at_ms - self._open_times[self.at]) // self.interval_ms
+        if self.at <= guess < self.end and self._open_times[guess] == at_ms:
             return guess
         return max(self.at, int(np.searchsorted(self.times, at_ms)))
+
+    def wait_for(self, row: int) -> None:
+        """Let a candle be the next one that can matter."""
+        self.due, self.due_ms = row, self.time_of(row)
+
+    def go_to(self, row: int) -> None:
+        """Stand at a candle."""
+        self.at = row
+        self.now = self._exact.at(row)
+        if self._has_tiers:
+            is_known = row == 0 or row - 1 == self.given
+            self.volume_before = None if is_known else self._exact.minute_notional(row - 1)
+        if self._marks is not None:
+            self.mark = _mark_candle(self._marks, self.now.open_time, self.interval_ms)
+
+    def leave(self, row: int) -> None:
+        """Go on to the next candle; the strategy's verdict is the one at this one's close."""
+        self.strategy.flags = self.bits[row]
+        self.at = row + 1
 
     def note_decision(self, *, reduces: bool) -> None:
         """Keep the close at which an order was decided."""
@@ -107,48 +170,15 @@ class Lane:
 
     def use_detail(self, detail: Series, interval_ms: int) -> None:
         """Judge what happens within a candle by finer ones."""
-        self._detail, self._detail_ms = detail, interval_ms
-
-    def mark(self, row: int) -> Candle | None:
-        """Return the mark price's own candle beside one of these, None where there is none."""
-        if self._marks is None:
-            return None
-        return _mark_candle(self._marks, self.time_of(row), self.interval_ms)
+        self._detail = ExactCandles(detail, interval_ms)
 
     def pieces(self) -> Sequence[Candle]:
         """Return the finer candles of the one opened last."""
-        detail = self._detail
-        if detail is None:
-            return ()
-        first, last = np.searchsorted(detail.open_time, (self.now.open_time, self.now.close_time)).tolist()
-        return [exact_candle(detail, row, self._detail_ms) for row in range(first, last)]
-
-    def volume_before(self) -> Decimal | None:
-        """Return the quote volume a minute of the candle before `at`; None = it was the last one given."""
-        before = self.at - 1
-        if before == self.given or before < 0:
-            return None
-        close = int(self.close.item(before)) * self.tick
-        return close * (int(self.series.volume.item(before)) * self.series.step) * MINUTE_MS / self.interval_ms
+        return () if self._detail is None else self._detail.between(self.now.open_time, self.now.close_time)
 
     def candle(self, row: int) -> Candle:
         """Return one candle in exact prices."""
-        return exact_candle(self.series, row, self.interval_ms)
-
-
-def exact_candle(series: Series, row: int, interval_ms: int) -> Candle:
-    """Return one candle of a series in exact prices and volume."""
-    tick = series.tick
-    return Candle(
-        series.symbol,
-        int(series.open_time.item(row)),
-        int(series.open.item(row)) * tick,
-        int(series.high.item(row)) * tick,
-        int(series.low.item(row)) * tick,
-        int(series.close.item(row)) * tick,
-        int(series.volume.item(row)) * series.step,
-        interval_ms,
-    )
+        return self._exact.at(row)
 
 
 def _are_spaced(times: Integers, interval_ms: int) -> bool:

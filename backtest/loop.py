@@ -72,51 +72,58 @@ class Loop:
         self._take([SnapshotTaken(self._closed_ms, self._exchange.snapshot(), first=True)])
         for lane in self._lanes:
             self._look_ahead(lane)
+        if self._is_alone:
+            self._run_alone(self._lanes[0])
+        else:
+            self._run_together()
+
+    def _run_alone(self, lane: Lane) -> None:
+        lanes = [lane]
+        while lane.due_ms != NEVER:
+            if self._watches_equity and lane.is_held and lane.due_ms >= self._next_day_ms():
+                self._catch_up(lane, lane.due - 1)
+            if self._open_due(lane):
+                self._close(lanes)
+
+    def _run_together(self) -> None:
         while (now_ms := self._next_minute()) != NEVER:
-            self._visit(now_ms, [lane for lane in self._lanes if lane.due_ms == now_ms])
+            due = [lane for lane in self._lanes if lane.due_ms == now_ms]
+            self._catch_up_before(now_ms, due)
+            matters = [self._open_due(lane) for lane in due]
+            if any(matters) or not due:
+                self._close(due if self._every_candle else self._with_companions(now_ms, due))
 
     # one minute
 
-    def _visit(self, now_ms: int, due: list[Lane]) -> None:
-        """Open the candles of the symbols that are due, and close the minute unless the rest of it cannot matter."""
-        if not self._every_candle:
-            is_new_day = now_ms >= self._next_day_ms()
-            for lane in self._lanes:
-                if lane.is_held and (due != [lane] or is_new_day):
-                    self._catch_up(lane, now_ms)
-        wants_close = not due
-        for lane in due:
-            waited = lane.is_busy
-            self._open(lane, now_ms)
-            wants_close = not (waited and self._may_leave_open(lane)) or wants_close
-        if wants_close:
-            self._close(now_ms, due)
+    def _open_due(self, lane: Lane) -> bool:
+        """Open the candle that is due, and say whether the rest of it can matter."""
+        has_waited = lane.is_busy
+        self._open(lane, lane.due)
+        if has_waited:
+            self._look_ahead(lane)
+        return not has_waited or lane.due == lane.at
 
-    def _open(self, lane: Lane, now_ms: int) -> None:
-        lane.at = lane.row_from(now_ms)
-        lane.now = lane.candle(lane.at)
-        self._take(self._exchange.open_candle(lane.now, lane.volume_before(), lane.mark(lane.at)))
+    def _open(self, lane: Lane, row: int) -> None:
+        lane.go_to(row)
+        events = self._exchange.open_candle(lane.now, lane.volume_before, lane.mark)
+        if events:
+            self._take(events)
         self.visited += 1
 
-    def _may_leave_open(self, lane: Lane) -> bool:
-        """Say whether the rest of the candle just opened cannot matter, having looked for the next that can."""
-        self._look_ahead(lane)
-        return lane.due_ms != lane.now.open_time
-
-    def _close(self, now_ms: int, opened: list[Lane]) -> None:
-        lanes = opened if self._is_alone or self._every_candle else self._with_companions(now_ms, opened)
+    def _close(self, lanes: list[Lane]) -> None:
         for lane in lanes:
-            self._take(self._exchange.finish_candle(lane.now, lane.pieces(), lane.mark(lane.at)))
-        self._closed_ms = lanes[0].now.close_time
+            events = self._exchange.finish_candle(lane.now, lane.pieces(), lane.mark)
+            if events:
+                self._take(events)
+        closed_ms = self._closed_ms = lanes[0].now.close_time
         deadline_ms = self._engine.order_deadline_ms()
-        if deadline_ms is not None and deadline_ms <= self._closed_ms:
-            self._take((TimeAdvanced(self._closed_ms),))
+        if deadline_ms is not None and deadline_ms <= closed_ms:
+            self._take((TimeAdvanced(closed_ms),))
         last = lanes[-1]
         for lane in lanes:
-            lane.strategy.flags = lane.flags.item(lane.at)
             lane.given = lane.at
-            lane.at += 1
-            self._take((CandleClosed(self._closed_ms, lane.now, lane is last),))
+            lane.leave(lane.at)
+            self._take((CandleClosed(closed_ms, lane.now, lane is last),))
         for lane in lanes:
             self._look_ahead(lane)
 
@@ -131,20 +138,24 @@ class Loop:
             if lane in opened:
                 lanes.append(lane)
             elif lane.is_held or lane.is_busy or (lane is there[-1] and self._decides_last(lanes)):
-                self._open(lane, now_ms)
+                self._open(lane, lane.row_from(now_ms))
                 lanes.append(lane)
         return lanes
 
     def _decides_last(self, lanes: list[Lane]) -> bool:
-        return self._watches_equity and bool(lanes) and bool(lanes[-1].flags.item(lanes[-1].at))
+        return self._watches_equity and bool(lanes) and bool(lanes[-1].bits[lanes[-1].at])
 
-    def _catch_up(self, lane: Lane, now_ms: int) -> None:
+    def _catch_up_before(self, now_ms: int, due: list[Lane]) -> None:
+        is_new_day = now_ms >= self._next_day_ms()
+        for lane in self._lanes:
+            if lane.is_held and (due != [lane] or is_new_day):
+                self._catch_up(lane, lane.row_from(now_ms) - 1)
+
+    def _catch_up(self, lane: Lane, row: int) -> None:
         """Tell the core the symbol's last close before now; nothing else happened on the way there."""
-        row = lane.row_from(now_ms) - 1
         if row >= lane.at:
             candle = lane.candle(row)
-            lane.strategy.flags = lane.flags.item(row)
-            lane.at = row + 1
+            lane.leave(row)
             self._take((CandleWarmedUp(candle.close_time, candle),))
 
     # what can matter next
@@ -152,7 +163,7 @@ class Loop:
     def _next_minute(self) -> int:
         """Return the next minute at which something can happen, on a symbol or to all together; `NEVER` = none."""
         now_ms = min(lane.due_ms for lane in self._lanes)
-        if self._is_alone or self._every_candle:
+        if self._every_candle:
             return now_ms
         return self._first_breach(self._first_deadline(now_ms))
 
@@ -162,10 +173,11 @@ class Loop:
         lane.is_busy = not watch.idle
         lane.is_held = watch.flags != _ENTRIES
         if self._every_candle or lane.is_busy:
-            lane.due_ms = lane.time_of(lane.at)
-            return
-        row = self._next_touch(lane, watch.flags) if lane.is_held else self._next_entry(lane, watch.entry_retry_ms)
-        lane.due_ms = lane.time_of(row)
+            lane.wait_for(lane.at)
+        elif lane.is_held:
+            lane.wait_for(self._next_touch(lane, watch.flags))
+        else:
+            lane.wait_for(self._next_entry(lane, watch.entry_retry_ms))
 
     def _next_entry(self, lane: Lane, retry_ms: int) -> int:
         row = self._scans.next_entry(lane.flags, lane.times, lane.at, lane.end, retry_ms - lane.interval_ms)
@@ -182,22 +194,20 @@ class Loop:
             until_ms = min(until_ms, self._next_day_ms() - lane.interval_ms)
             if self._is_alone:
                 below, above = self._close_limits(lane)
-        return int(
-            self._scans.next_touch(
-                lane.flags,
-                lane.times,
-                lane.high,
-                lane.low,
-                lane.close,
-                lane.at,
-                lane.end,
-                wanted,
-                float(low / tick),
-                float(high / tick),
-                below,
-                above,
-                until_ms,
-            )
+        return self._scans.next_touch(
+            lane.flags,
+            lane.times,
+            lane.high,
+            lane.low,
+            lane.close,
+            lane.at,
+            lane.end,
+            wanted,
+            float(low / tick),
+            float(high / tick),
+            below,
+            above,
+            until_ms,
         )
 
     def _close_limits(self, lane: Lane) -> tuple[float, float]:
@@ -223,9 +233,10 @@ class Loop:
         if deadline_ms is None:
             return until_ms
         for lane in self._lanes:
-            at_ms = lane.time_of(lane.row_from(deadline_ms - lane.interval_ms))
-            if at_ms < until_ms:
-                until_ms = lane.due_ms = at_ms
+            row = lane.row_from(deadline_ms - lane.interval_ms)
+            if lane.time_of(row) < until_ms:
+                lane.wait_for(row)
+                until_ms = lane.due_ms
         return until_ms
 
     def _first_breach(self, until_ms: int) -> int:
@@ -247,7 +258,7 @@ class Loop:
                 np.array([lane.at for lane in lanes]),
                 np.array([lane.end for lane in lanes]),
                 np.array([float(stake.quantity * lane.tick) for stake, lane in zip(stakes, lanes, strict=True)]),
-                np.array([lane.close.item(max(0, lane.at - 1)) for lane in lanes]),
+                np.array([lane.close[max(0, lane.at - 1)] for lane in lanes]),
                 float(base),
                 float(level) + _SLACK * size,
                 until_ms,
@@ -262,10 +273,11 @@ class Loop:
         waiting = list(events)
         for event in waiting:
             for command in handle(event):
-                if isinstance(command, Record):
-                    self._notebook.take(command.row, self._by_symbol)
-                else:
-                    waiting += self._carry_out(command)
+                match command:
+                    case Record():
+                        self._notebook.take(command.row)
+                    case _:
+                        waiting += self._carry_out(command)
 
     def _carry_out(self, command: ExchangeCommand | Reconcile | RefreshInstruments) -> Sequence[Event]:
         match command:

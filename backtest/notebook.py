@@ -1,15 +1,15 @@
 """What the core recorded in a backtest, kept by kind, and made into round trips at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from backtest.lane import Lane
 from backtest.results import Trade
 from bot.domain.errors import StopTrading
-from bot.domain.fill import Fill, Funding
+from bot.domain.fill import Fill, Funding, Transfer
 from bot.domain.money import ZERO
 from bot.domain.records import Incident, RiskEvent, Row, TradeRow
 
@@ -28,39 +28,49 @@ class Decided(Struct, frozen=True, gc=False):
 class Notebook:
     """Keeps what a result is made of; other rows may be kept too by giving `others` (decisions, for parity)."""
 
-    def __init__(self, others: list[Row] | None = None) -> None:
+    def __init__(self, lanes: Mapping[str, Lane], others: list[Row] | None = None) -> None:
         self.fills: list[Fill] = []
         self.fundings: list[Funding] = []
+        self.transfers: list[Transfer] = []
         self.risk_events: list[RiskEvent] = []
+        self._lanes = lanes
         self._others = others
         self._trades: dict[tuple[str, int], TradeRow] = {}
         self._decided: dict[tuple[str, int], Decided] = {}
+        self._keep_by_kind: dict[type, Callable[[Any], None]] = {
+            Fill: self.fills.append,
+            Funding: self.fundings.append,
+            Transfer: self.transfers.append,
+            RiskEvent: self.risk_events.append,
+            TradeRow: self._keep_trade,
+            Incident: _insist_on_equal_books,
+        }
 
-    def take(self, row: Row, lanes: Mapping[str, Lane]) -> None:
+    def take(self, row: Row) -> None:
         """Keep a row; raises StopTrading where books and venue disagree, which would make every result worthless."""
-        match row:
-            case Fill():
-                self.fills.append(row)
-            case TradeRow():
-                lane = lanes[row.symbol]
-                self._trades[row.symbol, row.trip] = row
-                decided = Decided(lane.entry_decision_price, lane.exit_decision_price, lane.stop_price)
-                self._decided.setdefault((row.symbol, row.trip), decided)
-            case Funding():
-                self.fundings.append(row)
-            case RiskEvent():
-                self.risk_events.append(row)
-            case Incident(severity="CRITICAL"):
-                raise StopTrading(f"{row.code} {row.symbol}: {row.detail}. This is a defect of the program: report it.")
-            case _:
-                pass
+        kind = type(row)
+        if kind in self._keep_by_kind:
+            self._keep_by_kind[kind](row)
         if self._others is not None:
             self._others.append(row)
+
+    def _keep_trade(self, row: TradeRow) -> None:
+        lane, key = self._lanes[row.symbol], (row.symbol, row.trip)
+        self._trades[key] = row
+        if key not in self._decided:
+            self._decided[key] = Decided(lane.entry_decision_price, lane.exit_decision_price, lane.stop_price)
 
     def trades(self, interval_ms: int) -> tuple[Trade, ...]:
         """Return all round trips in the order of their exits."""
         found = [_trade(row, self._decided[key], interval_ms) for key, row in self._trades.items()]
         return tuple(sorted(found, key=lambda trade: (trade.exit_time, trade.symbol, trade.entry_time)))
+
+
+def _insist_on_equal_books(incident: Incident) -> None:
+    if incident.severity == "CRITICAL":
+        raise StopTrading(
+            f"{incident.code} {incident.symbol}: {incident.detail}. This is a defect of the program: report it."
+        )
 
 
 def _trade(row: TradeRow, decided: Decided, interval_ms: int) -> Trade:

@@ -13,7 +13,7 @@ from backtest.compiled import Flags, Scans, compiled_kernel, joined, scans
 from backtest.contracts import Contracts
 from backtest.errors import DataError
 from backtest.history import FundingSeries, History, MarkSeries, Series
-from backtest.lane import Lane, exact_candle, foretold
+from backtest.lane import ExactCandles, Lane, foretold
 from backtest.loop import Loop
 from backtest.notebook import Notebook
 from backtest.results import OpenPosition, Outcome
@@ -93,7 +93,7 @@ def run(
     gc.disable()
     try:
         began, began_cpu = time.perf_counter(), time.process_time()  # clock: tells people what a run takes
-        outcome = _run(recording, terms, searches, flags or {}, Notebook(others), every_candle=every_candle)
+        outcome = _run(recording, terms, searches, flags or {}, others, every_candle=every_candle)
         ended, ended_cpu = time.perf_counter(), time.process_time()  # clock: tells people what a run takes
         return Run(outcome, ended - began, ended_cpu - began_cpu)
     finally:
@@ -129,8 +129,9 @@ def flags_of(plan: SymbolPlan, series: Series, instrument: Instrument, interval_
 
 
 def _evaluate(strategy: Strategy, series: Series, interval_ms: int, out: Flags) -> None:
+    candles = ExactCandles(series, interval_ms)
     for row in range(len(series.open_time)):
-        out[row] = strategy.on_candle(exact_candle(series, row, interval_ms)).flags
+        out[row] = strategy.on_candle(candles.at(row)).flags
 
 
 def _run(
@@ -138,12 +139,12 @@ def _run(
     terms: Terms,
     searches: Scans,
     flags: Mapping[str, Flags],
-    notebook: Notebook,
+    others: list[Row] | None,
     *,
     every_candle: bool,
 ) -> Outcome:
     plan, history = terms.plan, recording.history
-    lanes = [_lane(recording, each, terms.from_ms, flags.get(each.symbol)) for each in plan.symbols]
+    lanes = [_lane(recording, terms, each, flags.get(each.symbol)) for each in plan.symbols]
     symbols = [each.symbol for each in plan.symbols]
     strategies = {lane.symbol: lane.strategy for lane in lanes}
     lanes = [lane for lane in lanes if lane.at < lane.end]
@@ -154,6 +155,7 @@ def _run(
     exchange = _open_account(recording, terms, min((lane.time_of(lane.at) for lane in lanes), default=0))
     engine = Engine(plan, strategies, recording.instruments.values(), exchange.brackets(symbols), Books(INSTANCE, {}))
     limited = plan.risk.daily_loss.is_finite()
+    notebook = Notebook({lane.symbol: lane for lane in lanes}, others)
     loop = Loop(engine, exchange, lanes, searches, notebook, watches_equity=limited, every_candle=every_candle)
     loop.run()
     return Outcome(
@@ -169,14 +171,14 @@ def _run(
     )
 
 
-def _lane(recording: Recording, plan: SymbolPlan, from_ms: int, flags: Flags | None) -> Lane:
+def _lane(recording: Recording, terms: Terms, plan: SymbolPlan, flags: Flags | None) -> Lane:
     history, instrument = recording.history, recording.instruments[plan.symbol]
     series = history.series[plan.symbol]
     if flags is None:
         flags = flags_of(plan, series, instrument, history.interval_ms)
     strategy = foretold(strategy_class(plan.strategy))(instrument, plan.parameters)
-    first = int(np.searchsorted(series.open_time, from_ms))
-    lane = Lane(series, flags, strategy, history.interval_ms, first)
+    first = int(np.searchsorted(series.open_time, terms.from_ms))
+    lane = Lane(series, flags, strategy, history.interval_ms, first, has_tiers=bool(terms.costs.tiers))
     lane.use_marks(recording.marks.get(plan.symbol))
     if recording.detail is not None:
         lane.use_detail(recording.detail.series[plan.symbol], recording.detail.interval_ms)

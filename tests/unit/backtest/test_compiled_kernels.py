@@ -12,7 +12,7 @@ import pytest
 from backtest import kernels
 from backtest.compiled import compiled_kernel, scans
 from backtest.history import Series
-from backtest.lane import exact_candle
+from backtest.lane import ExactCandles
 from backtest.run import flags_of
 from bot.domain.market import DAY_MS, MINUTE_MS
 from bot.trading.limits import SymbolPlan
@@ -44,7 +44,8 @@ def test_the_compiled_bits_are_those_of_the_live_strategy(seed, interval_ms):
     series = a_series(seed, interval_ms=interval_ms)
     parameters = {"k": "1.3", "warm_up": "60", "min_session_candles": "10", "adx_max": "35"}
     strategy = VwapReversion(an_instrument(), parameters)
-    live = [strategy.on_candle(exact_candle(series, row, interval_ms)).flags for row in range(len(series.open_time))]
+    candles = ExactCandles(series, interval_ms)
+    live = [strategy.on_candle(candles.at(row)).flags for row in range(len(series.open_time))]
     plan = SymbolPlan("BTCUSDT", "vwap_reversion", parameters)
     compiled = flags_of(plan, series, an_instrument(), interval_ms)
     assert compiled.tolist() == live
