@@ -71,6 +71,7 @@ class Exchange:
     `by_candles`: candle mode (`candle_matching`), where the market is `open_candle` and `finish_candle` alone, and
     `costs` stand in for the book (default: neither spread nor slippage).
     `is_brief`: events leave out what only a user stream shows, the ACCOUNT_UPDATE of a fill and open notionals.
+    `is_tacit`: market orders are not told NEW, for an owner who takes an order that is not refused as accepted.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Exchange:
         costs: CandleCosts | None = None,
         by_candles: bool = False,
         is_brief: bool = False,
+        is_tacit: bool = False,
     ) -> None:
         self.exchange_info = exchange_info
         markets = _markets(exchange_info, brackets or {}, liquidity or Liquidity(), by_candles=by_candles)
@@ -104,6 +106,7 @@ class Exchange:
             costs=_in_order(costs or CandleCosts()),
             by_candles=by_candles,
             is_brief=is_brief,
+            is_tacit=is_tacit,
         )
         for symbol, market in markets.items():
             self._state.account.positions[symbol].leverage = min(

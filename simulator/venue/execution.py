@@ -27,7 +27,7 @@ from simulator.venue.state import State
 
 
 def accept(state: State, request: OrderRequest, *, algo_id: int = 0, close_position: bool = False) -> Order:
-    """Give a checked request its order id and tell NEW."""
+    """Give a checked request its order id and tell NEW, unless it is left to its fill to tell (`State`)."""
     order_id, now_ms = state.order_id_base + len(state.orders), state.now_ms
     is_market = request.type is OrderType.MARKET
     order = Order(
@@ -54,7 +54,8 @@ def accept(state: State, request: OrderRequest, *, algo_id: int = 0, close_posit
         request.price_match,
     )
     state.keep_new_order(order)
-    state.tell_order(order, ExecutionType.NEW)
+    if not state.is_tacit or algo_id or not is_market:
+        state.tell_order(order, ExecutionType.NEW)
     return order
 
 

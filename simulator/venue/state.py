@@ -45,8 +45,9 @@ class State:
     """The venue's memory. `next_due_ms` is never later than the first funding, delayed order or dead-man switch.
 
     `busy` are the markets with an open order, `waiting_count` the algo orders that wait. `is_brief`: events leave out
-    what only a user stream shows. `unread` are the income rows since somebody last asked for `incomes`; a fill stands
-    there for the two that it makes.
+    what only a user stream shows. `is_tacit`: the first word about a market order is its fill or its end, never NEW;
+    one that a conditional order gave birth to is told as ever. `unread` are the income rows since somebody last asked
+    for `incomes`; a fill stands there for the two that it makes.
     """
 
     now_ms: int
@@ -59,6 +60,7 @@ class State:
     by_candles: bool = False
     is_held: bool = False
     is_brief: bool = False
+    is_tacit: bool = False
     is_dual: bool = False
     is_multi_assets: bool = False
     next_due_ms: int = 0

@@ -44,12 +44,15 @@ def open_candle_venue(
     costs: Costs,
     brackets: Sequence[LeverageBracket] = (),
     funding: Mapping[str, Sequence[FundingRate]] | None = None,
+    is_tacit: bool = False,
 ) -> SimulatedExchange:
     """Return an account of `balance` USDT on a venue in candle mode, before its first candle.
 
     `exchange_info` is an exchangeInfo answer cut to the symbols wanted. Symbols without `brackets` get the table that
     the costs name. `funding` holds recorded settlements in time order, at whole minutes, by symbol, with a mark of 0
     where none was recorded (then the price at that candle's open stands for it); other symbols settle by the costs.
+    `is_tacit`: the first word about a market order is its fill or its end, for a core that takes an order sent and not
+    refused as accepted, so that it can cancel one that still waits for its open.
     """
     symbols = [entry["symbol"] for entry in exchange_info["symbols"]]
     named = _NAMED_BRACKETS[costs.brackets]
@@ -66,6 +69,7 @@ def open_candle_venue(
         costs=translate.candle_costs(costs),
         by_candles=True,
         is_brief=True,
+        is_tacit=is_tacit,
     )
     return SimulatedExchange(venue)
 

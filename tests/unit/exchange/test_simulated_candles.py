@@ -6,13 +6,13 @@ import pytest
 
 from bot.domain.account import LeverageBracket
 from bot.domain.errors import ConfigurationError
-from bot.domain.events import FundingPaid, OrderUpdated
+from bot.domain.events import AlgoUpdated, FundingPaid, OrderUpdated
 from bot.domain.market import MINUTE_MS, FundingRate
 from bot.exchange.simulated.assumptions import assumptions
 from bot.exchange.simulated.candles import open_candle_venue
 from bot.trading.limits import Costs, LiquidityTier
 from simulator.market.instruments import builtin_exchange_info
-from support.paper import BTC, START_MS, a_candle, d, submit
+from support.paper import BTC, START_MS, a_candle, cancel, d, look_up, place_stop, submit
 
 ETH = "ETHUSDT"
 
@@ -105,6 +105,63 @@ def test_detail_that_contradicts_its_candle_is_the_person_s_to_correct():
     simulated.open_candle(a_candle(0, "100000"))
     with pytest.raises(ConfigurationError, match=r"2025-10-10T00:00:00.*outside"):
         simulated.finish_candle(a_candle(0, "100000"), (a_candle(0, "100001"),))
+
+
+# the first word about a market order
+
+
+def words(events):
+    """Name what is told, in order."""
+    return [
+        event.order.status if isinstance(event, OrderUpdated) else f"algo {event.algo.status}"
+        for event in events
+        if isinstance(event, OrderUpdated | AlgoUpdated)
+    ]
+
+
+def a_tacit(**options):
+    simulated = a_backtest(is_tacit=True, **options)
+    play(simulated, a_candle(0, "100000"))
+    return simulated
+
+
+def test_a_market_order_is_told_when_it_is_accepted_and_when_it_fills():
+    simulated = a_backtest()
+    play(simulated, a_candle(0, "100000"))
+    assert words(simulated.execute(submit())) == ["NEW"]
+    assert words(simulated.open_candle(a_candle(1, "100000"))) == ["FILLED"]
+
+
+def test_a_tacit_venue_tells_a_market_order_by_its_fill_alone():
+    simulated = a_tacit()
+    assert simulated.execute(submit()) == []
+    assert words(simulated.open_candle(a_candle(1, "100000"))) == ["FILLED"]
+
+
+def test_an_order_that_was_not_told_is_open_and_can_be_found_and_cancelled():
+    simulated = a_tacit()
+    simulated.execute(submit())
+    (shown,) = simulated.snapshot().open_orders
+    assert (shown.client_order_id, shown.status) == ("a0000e1-1", "NEW")
+    assert words(simulated.execute(look_up())) == ["NEW"]
+    assert words(simulated.execute(cancel())) == ["CANCELED"]
+    assert simulated.open_candle(a_candle(1, "100000")) == []
+
+
+def test_an_exit_that_was_not_told_is_told_to_expire_when_the_stop_was_first():
+    simulated = a_tacit(costs=Costs(taker_rate=d(0), tiers=(), latency_ms=30_000))
+    simulated.execute(submit())
+    play(simulated, a_candle(1, "100000"))
+    simulated.execute(place_stop("99000"))
+    assert simulated.execute(submit("SELL", reduce_only=True, order_id="a0000x1-1")) == []
+    told = simulated.open_candle(a_candle(2, "98000"))
+    exits = [event for event in told if isinstance(event, OrderUpdated) and event.order.client_order_id == "a0000x1-1"]
+    assert words(exits) == ["EXPIRED"]
+
+
+def test_what_rests_is_told_by_a_tacit_venue_too():
+    simulated = a_tacit()
+    assert words(simulated.execute(submit(price="99000"))) == ["NEW"]
 
 
 # what is assumed
