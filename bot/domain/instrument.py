@@ -72,13 +72,11 @@ class Instrument(Struct, frozen=True, gc=False):
 
     def floor_price(self, price: Decimal) -> Decimal:
         """Round a price down to the tick."""
-        tick = self.tick_size or EIGHT_PLACES
-        return _floor(price, tick, self.min_price % tick)
+        return _floor(price, *self._price_grid())
 
     def ceil_price(self, price: Decimal) -> Decimal:
         """Round a price up to the tick."""
-        floored = self.floor_price(price)
-        return floored if floored == price else floored + self.tick
+        return _ceil(price, *self._price_grid())
 
     def price_towards(self, price: Decimal, target: Decimal) -> Decimal:
         """Round a price to the tick on the side where `target` lies."""
@@ -86,11 +84,11 @@ class Instrument(Struct, frozen=True, gc=False):
 
     def stop_price(self, entry_side: Side, entry_price: Decimal, percent: Decimal) -> Decimal:
         """Return the stop `percent` away from the entry, rounded to the tick towards it, at least one tick away."""
-        tick = self.tick
+        tick, offset = self._price_grid()
         away = entry_price * percent / 100
         if entry_side is Side.BUY:
-            return min(self.ceil_price(entry_price - away), self.ceil_price(entry_price) - tick)
-        return max(self.floor_price(entry_price + away), self.floor_price(entry_price) + tick)
+            return min(_ceil(entry_price - away, tick, offset), _ceil(entry_price, tick, offset) - tick)
+        return max(_floor(entry_price + away, tick, offset), _floor(entry_price, tick, offset) + tick)
 
     def refusal(
         self,
@@ -168,8 +166,13 @@ class Instrument(Struct, frozen=True, gc=False):
 
     def _quantity_grid(self, *, market: bool) -> tuple[Decimal, Decimal]:
         """Return the step, and where the grid begins within the first one."""
-        step = self.step(market=market)
+        step = (self.market_step_size if market else self.step_size) or EIGHT_PLACES
         return step, (self.market_min_quantity if market else self.min_quantity) % step
+
+    def _price_grid(self) -> tuple[Decimal, Decimal]:
+        """Return the tick, and where the grid begins within the first one."""
+        tick = self.tick_size or EIGHT_PLACES
+        return tick, self.min_price % tick
 
 
 _REMEDIES = {
@@ -188,6 +191,11 @@ def _floor(amount: Decimal, step: Decimal, offset: Decimal) -> Decimal:
     if amount < offset:
         return ZERO
     return (amount - offset) // step * step + offset
+
+
+def _ceil(amount: Decimal, step: Decimal, offset: Decimal) -> Decimal:
+    floored = _floor(amount, step, offset)
+    return floored if floored == amount else floored + step
 
 
 def _grouped(amount: Decimal) -> str:

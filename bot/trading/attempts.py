@@ -7,10 +7,11 @@ from bot.domain.order import OrderState, Purpose, TimeInForce
 from bot.domain.records import Intent, OrderRow
 from bot.trading import audit, entries, exits, orders
 from bot.trading.refusals import Policy, policy
-from bot.trading.state import State, SymbolState, is_open
+from bot.trading.state import OPEN, State, SymbolState
 
 DONE: Final = "done"
 GIVEN_UP: Final = "given_up"
+_UNCOMMITTED_GATE: Final = "database"
 _PAUSE_MS: Final = 1_000
 _STALE_MS: Final = 60_000
 _PAUSING: Final = frozenset({Policy.RETRY, Policy.REPRICE})
@@ -18,18 +19,31 @@ _NEXT: Final = frozenset({Policy.RETRY, Policy.REPRICE, Policy.REFRESH})
 
 
 def advance(state: State, symbol: SymbolState) -> None:
-    """Go on with every intent whose attempts have all ended."""
+    """Go on with every intent whose attempts have all ended; want no entry any more once entries are stopped."""
     for intent in list(symbol.intents.values()):
-        if intent.purpose is Purpose.STOP:
-            continue
-        attempts = symbol.attempts(intent)
-        if not attempts or not all(map(symbol.settled, attempts)):
-            continue
-        if is_open(intent):
-            _GO_ON[intent.purpose](state, symbol, intent, attempts[-1])
-        after = symbol.intents[intent.intent_id]
-        if not is_open(after):
-            _forget(state, symbol, after)
+        if intent.purpose is not Purpose.STOP:
+            _advance(state, symbol, intent)
+
+
+def _advance(state: State, symbol: SymbolState, intent: Intent) -> None:
+    if intent.purpose is Purpose.ENTRY and intent.state == OPEN and _entries_stopped(state, symbol.symbol):
+        entries.withdraw(state, symbol)
+        intent = symbol.intents[intent.intent_id]
+    last = symbol.last_attempt(intent)
+    if last is None:
+        return
+    if intent.state == OPEN:
+        _GO_ON[intent.purpose](state, symbol, intent, last)
+        intent = symbol.intents[intent.intent_id]
+    if intent.state != OPEN:
+        _forget(state, symbol, intent)
+
+
+def _entries_stopped(state: State, symbol: str) -> bool:
+    """Say whether resting entries must go. With the database shut a cancel could not be recorded, so they stay."""
+    gates = state.gates and any(where in {"", symbol} and gate != _UNCOMMITTED_GATE for gate, where in state.gates)
+    halts = state.halted and state.halts(symbol)
+    return bool(gates or halts or state.risk.halts(state.now_ms))
 
 
 def next_ms(state: State, symbol: SymbolState) -> int | None:
@@ -106,14 +120,12 @@ def _exhausted(state: State, intent: Intent) -> bool:
 
 def _forget(state: State, symbol: SymbolState, intent: Intent) -> None:
     del symbol.intents[intent.intent_id]
-    if intent.purpose is Purpose.ENTRY and intent.executed_quantity:
+    if state.narrated and intent.purpose is Purpose.ENTRY and intent.executed_quantity:
         _tell_entry(state, symbol, intent)
 
 
 def _tell_entry(state: State, symbol: SymbolState, intent: Intent) -> None:
     track = symbol.track
-    if not state.narrated:
-        return
     side = "LONG" if intent.side.sign > 0 else "SHORT"
     price = track.entry_price or intent.price
     stop = symbol.strategy.stop_price(intent.side, price) if symbol.strategy else intent.stop_price

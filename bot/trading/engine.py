@@ -117,7 +117,7 @@ class Engine:
 
     def order_deadline_ms(self) -> int | None:
         """Return the part of `watch`'s deadline that concerns orders and stops, None = never."""
-        return converge.order_deadline_ms(self._state)
+        return self._state.wake_ms
 
     def equity_level(self) -> Decimal | None:
         """Return the part of `watch` that concerns equity: where a rule would halt; None = it has, or none would."""

@@ -13,7 +13,7 @@ from bot.trading.pacing import GlobalTradeSpacing, SymbolCooldown
 from bot.trading.risk import PASSED, Assessment
 from bot.trading.rule import Ask, Refusal
 from bot.trading.sizing import Sizing, size
-from bot.trading.state import State, SymbolState, is_open
+from bot.trading.state import OPEN, State, SymbolState
 from bot.trading.strategy import ENTER_LONG, ENTER_SHORT
 
 STALE_SIGNAL: Final = "stale_signal"
@@ -33,7 +33,7 @@ def wanted_side(flags: int) -> Side | None:
 def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
     """Decide about an entry at a candle's close: nothing happens unless flat, idle and asked for."""
     side = wanted_side(symbol.verdict.flags) if symbol.verdict else None
-    if side is None or symbol.track.quantity or symbol.under_way:
+    if side is None or symbol.track.quantity or (symbol.intents and symbol.under_way):
         return
     intent_id = _intent_id(symbol, candle)
     if orders.known(state, symbol, intent_id):
@@ -84,7 +84,7 @@ def again(state: State, symbol: SymbolState, intent: Intent, *, cross: bool) -> 
 def withdraw(state: State, symbol: SymbolState) -> None:
     """Want no entry any more: what rests of it is cancelled, what is unknown is cancelled once it is found."""
     for intent in list(symbol.intents.values()):
-        if intent.purpose is Purpose.ENTRY and is_open(intent):
+        if intent.purpose is Purpose.ENTRY and intent.state == OPEN:
             orders.close_intent(state, symbol, intent, "given_up")
             state.touched[symbol.symbol] = None
 
@@ -116,7 +116,7 @@ def _enter(state: State, symbol: SymbolState, ask: Ask, intent_id: str, decision
         stop_price=symbol.trading[0].stop_price(ask.side, ask.price) if state.narrated else ZERO,
         reason="signal",
         decision_id=decision_id,
-        state="open",
+        state=OPEN,
         attempt=0,
         client_order_id="",
         created_ms=state.now_ms,
@@ -179,7 +179,7 @@ def _unfit(state: State, symbol: SymbolState, ask: Ask, *, market: bool | None =
         return Refusal("not_trading", f"{symbol.symbol} is {instrument.status}")
     if market is None:
         market = state.plan.execution.entry == "market"
-    open_orders = sum([row.state not in FINAL_STATES for row in symbol.orders.values()])
+    open_orders = sum([row.state not in FINAL_STATES for row in symbol.orders.values()]) if symbol.orders else 0
     price = ask.price if market else _limit_price(symbol, ask)
     complaint = instrument.refusal(ask.quantity, price, market=market, side=ask.side, open_orders=open_orders)
     return Refusal(complaint.filter.lower(), complaint.message) if complaint else None

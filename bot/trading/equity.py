@@ -16,7 +16,8 @@ def before_candle(state: State, close_ms: int) -> None:
         if not state.boundary_judged:
             _judge_boundary(state)
         state.boundary_ms = close_ms
-        state.boundary_closed.clear()
+        if state.boundary_closed:
+            state.boundary_closed.clear()
         state.boundary_judged = False
 
 
@@ -27,7 +28,8 @@ def after_candle(state: State, symbol: str, close_ms: int, *, complete: bool) ->
     if not complete:
         state.boundary_closed.add(symbol)
     if complete or state.boundary_closed.issuperset(state.traded):
-        _judge_boundary(state)
+        state.boundary_judged = True
+        judge(state)
 
 
 def judge_if_due(state: State) -> None:

@@ -10,7 +10,7 @@ from bot.domain.records import Intent
 from bot.trading import audit, entries, ids, orders
 from bot.trading.fills import closing_side, side_word
 from bot.trading.orders import ApprovedOrder
-from bot.trading.state import State, SymbolState
+from bot.trading.state import OPEN, State, SymbolState
 from bot.trading.strategy import EXIT_LONG, EXIT_SHORT
 
 SIGNAL: Final = "signal"
@@ -36,9 +36,10 @@ def in_flight(symbol: SymbolState) -> bool:
 
 def triggered(symbol: SymbolState) -> bool:
     """Return whether a stop has triggered and its order is still at work."""
-    for order in symbol.orders.values():
-        if order.report.algo_id and not symbol.settled(order):
-            return True
+    if symbol.orders:
+        for order in symbol.orders.values():
+            if order.report.algo_id and not symbol.settled(order):
+                return True
     for algo in symbol.algos.values():
         if algo.state is OrderState.PARTIALLY_FILLED and not symbol.child_ended(algo.client_algo_id):
             return True
@@ -52,13 +53,16 @@ def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
         return
     signal_id = f"{symbol.symbol}-{candle.open_time}-exit"
     audit.signal(state, symbol, signal_id, "exit", closing_side(symbol.track))
-    leave(state, symbol, SIGNAL, signal_id)
+    _leave(state, symbol, SIGNAL, signal_id)
 
 
 def leave(state: State, symbol: SymbolState, reason: str, cause: str) -> None:
     """Close the whole position at the market, unless that is under way already."""
-    if not symbol.track.quantity or in_flight(symbol):
-        return
+    if symbol.track.quantity and not in_flight(symbol):
+        _leave(state, symbol, reason, cause)
+
+
+def _leave(state: State, symbol: SymbolState, reason: str, cause: str) -> None:
     intent_id = ids.intent_id(Purpose.EXIT, symbol.symbol, audit.strategy_name(symbol), Purpose.EXIT, cause)
     if orders.known(state, symbol, intent_id):
         return
@@ -87,7 +91,7 @@ def leave(state: State, symbol: SymbolState, reason: str, cause: str) -> None:
         stop_price=ZERO,
         reason=reason,
         decision_id=cause,
-        state="open",
+        state=OPEN,
         attempt=0,
         client_order_id="",
         created_ms=state.now_ms,
@@ -99,9 +103,10 @@ def leave(state: State, symbol: SymbolState, reason: str, cause: str) -> None:
 def again(state: State, symbol: SymbolState, intent: Intent) -> None:
     """Send the next attempt for what is left of the position; dust is recorded and left to the stop."""
     left = min(intent.quantity - intent.executed_quantity, abs(symbol.track.quantity))
-    quantity = _sendable(symbol, left)
+    price = symbol.mark
+    quantity = _sendable(symbol, left, price)
     if quantity:
-        approved = ApprovedOrder(intent, OrderType.MARKET, quantity, ZERO, TimeInForce.GTC, 0, symbol.mark)
+        approved = ApprovedOrder(intent, OrderType.MARKET, quantity, ZERO, TimeInForce.GTC, 0, price)
         orders.submit(state, symbol, approved)
         return
     detail = f"{plain(left)} {symbol.symbol} left: too little for an order; the stop closes it"
@@ -120,10 +125,10 @@ def failed(state: State, symbol: SymbolState, intent: Intent) -> None:
     audit.alert(state, audit.CRITICAL, "exit_failed", symbol.symbol, intent.intent_id, title, detail, thread)
 
 
-def _sendable(symbol: SymbolState, left: Decimal) -> Decimal:
+def _sendable(symbol: SymbolState, left: Decimal, price: Decimal) -> Decimal:
     if symbol.instrument is None:
         return left
     most = symbol.instrument.market_max_quantity or left
-    quantity = symbol.instrument.floor_quantity(min(left, most), market=True)
-    complaint = symbol.instrument.refusal(quantity, symbol.mark, market=True, reduce_only=True)
+    quantity = symbol.instrument.floor_quantity(min(most, left), market=True)
+    complaint = symbol.instrument.refusal(quantity, price, market=True, reduce_only=True)
     return ZERO if complaint else quantity

@@ -24,9 +24,8 @@ FORCED_ORDERS: Final = {
 """Client order ids by which the exchange closes positions itself (docs/wire.md B.8)."""
 
 
-def book(state: State, fill: Fill) -> None:
+def book(state: State, symbol: SymbolState, fill: Fill) -> None:
     """Book an execution unless it is booked already."""
-    symbol = state.symbol_state(fill.symbol)
     if fill.trade_id in symbol.trade_ids:
         return
     if fill.trade_id <= symbol.forgotten_trade_id:
@@ -146,8 +145,8 @@ def _take_step(state: State, symbol: SymbolState, fill: Fill, step: Followed) ->
     if step.expected != fill.realized_pnl:
         symbol.unverified = True
         state.ask_reconcile("ledger_difference")
-    if step.reduced:
-        symbol.last_reduced_ms = max(symbol.last_reduced_ms, fill.time_ms)
+    if step.reduced and fill.time_ms > symbol.last_reduced_ms:
+        symbol.last_reduced_ms = fill.time_ms
     if step.closed is not None:
         _close(state, symbol, step.closed, news=True)
     if step.opened:
@@ -175,10 +174,13 @@ def _close(state: State, symbol: SymbolState, trip: Trip, *, news: bool) -> None
     symbol.last_trade = trade
     symbol.last_exit_order_id = trip.exit_order_id
     symbol.stop_basis = ZERO
-    audit.close_incident(state, "dust", symbol.symbol)
+    if state.incidents:
+        audit.close_incident(state, "dust", symbol.symbol)
     state.record(trade)
     if news:
-        state.remember_risk(state.risk.trip_ended(symbol.symbol, trade.pnl, state.now_ms))
+        rows = state.risk.trip_ended(symbol.symbol, trade.pnl, state.now_ms)
+        if rows:
+            state.remember_risk(rows)
         if state.narrated:
             _tell_exit(state, trade)
 

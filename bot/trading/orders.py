@@ -1,6 +1,7 @@
 """Attempts of intents: sent once, looked up when unknown, cancelled when unwanted."""
 
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from bot.domain.commands import CancelOrder, LookUpOrder, RefreshInstruments, Su
 from bot.domain.fill import Fill
 from bot.domain.money import ZERO, plain
 from bot.domain.order import (
+    FINAL_STATES,
     WIRE_STEPS,
     OrderReport,
     OrderRequest,
@@ -24,7 +26,7 @@ from bot.domain.order import (
 from bot.domain.records import Intent, OrderRow
 from bot.trading import audit, fills, ids
 from bot.trading.refusals import Policy, policy
-from bot.trading.state import State, SymbolState, awaits_answer, is_open
+from bot.trading.state import OPEN, State, SymbolState, awaits_answer, without
 
 _KEPT_ORDERS: Final = 128
 _FILLS_LATE_MS: Final = 10_000
@@ -79,32 +81,38 @@ def known(state: State, symbol: SymbolState, intent_id: str) -> bool:
 def keep_intent(state: State, symbol: SymbolState, intent: Intent) -> None:
     """Remember and record an intent."""
     symbol.intents[intent.intent_id] = intent
-    state.record(intent)
+    if state.narrated:
+        state.record(intent)
 
 
 def close_intent(state: State, symbol: SymbolState, intent: Intent, word: str) -> None:
     """Want nothing more of an intent: `done` or `given_up`. What is still live of it will be cancelled."""
     keep_intent(state, symbol, replace(intent, state=word, updated_ms=state.now_ms))
-    symbol.retry_ms.pop(intent.intent_id, None)
+    if symbol.retry_ms:
+        symbol.retry_ms.pop(intent.intent_id, None)
 
 
 def update(state: State, report: OrderReport, fill: Fill | None) -> None:
     """Take the exchange's word about an order, and the execution that caused it."""
     symbol = state.symbol_state(report.symbol)
-    before = _find(symbol, report)
+    before = symbol.order(report.client_order_id) or symbol.order_by_id(report.order_id)
     row = _adopt(state, symbol, report) if before is None else before
     booked_before = report.order_id in symbol.executed
-    after = None if row is None else _apply(state, symbol, row, report)
+    after = None if row is None else _apply(state, symbol, row, report, is_known=before is not None)
     if fill is not None:
-        fills.book(state, fill)
+        fills.book(state, symbol, fill)
     if row is not None and after is not None:
-        _after_report(state, symbol, row, after, booked_before=booked_before)
+        if booked_before and (not row.report.order_id or row.state is OrderState.SENT):
+            fills.attribute(state, symbol, after)
+        if row.state is OrderState.UNKNOWN and symbol.booked(after) < after.report.executed_quantity:
+            state.ask_reconcile("fills_missing")
+        _count_executed(state, symbol, after)
 
 
 def take_fill(state: State, fill: Fill) -> None:
     """Take an execution read back from history."""
-    fills.book(state, fill)
     symbol = state.symbol_state(fill.symbol)
+    fills.book(state, symbol, fill)
     row = symbol.order_by_id(fill.order_id)
     if row is not None:
         _count_executed(state, symbol, row)
@@ -175,14 +183,15 @@ def cancel_unwanted(state: State, symbol: SymbolState) -> None:
             state.ask(CancelOrder(symbol.symbol, row.client_order_id))
 
 
-def chase_missing_fills(state: State, symbol: SymbolState) -> None:
-    """Read history when an order is reported executed and its fills do not come; after a few times leave it at that.
+def settle(state: State, symbol: SymbolState) -> None:
+    """Put aside what is over, and read history when an order is reported executed and its fills do not come.
 
-    What is then still missing shows as a difference when the account is compared.
+    After a few times that is left at that; what is still missing shows as a difference when the account is compared.
     """
-    if not _misses_fills(symbol):
+    if not put_aside(symbol):
         symbol.fills_due_ms = 0
-    elif not symbol.fills_due_ms:
+        return
+    if not symbol.fills_due_ms:
         symbol.fills_due_ms = state.now_ms + _FILLS_LATE_MS
         symbol.fills_asked = 0
     elif state.now_ms >= symbol.fills_due_ms and symbol.fills_asked < _MOST_ASKED:
@@ -191,11 +200,31 @@ def chase_missing_fills(state: State, symbol: SymbolState) -> None:
         state.ask_reconcile("fills_missing")
 
 
-def _misses_fills(symbol: SymbolState) -> bool:
-    for row in symbol.orders.values():  # noqa: SIM110 - a generator costs three times as much
-        if symbol.booked(row) < row.report.executed_quantity:
-            return True
-    return False
+def put_aside(symbol: SymbolState) -> bool:
+    """Put aside the orders that are proven ended and belong to no intent in memory; return whether one misses fills."""
+    misses_fills = False
+    over: list[str] = []
+    for key, row in symbol.orders.items():
+        if symbol.executed.get(row.report.order_id, ZERO) < row.report.executed_quantity:
+            misses_fills = True
+        elif row.state in FINAL_STATES and row.intent_id not in symbol.intents:
+            over.append(key)
+    for key in over:
+        symbol.ended[key] = symbol.orders.pop(key)
+    if len(symbol.ended) > 2 * _KEPT_ORDERS:
+        _forget_oldest(symbol)
+    return misses_fills
+
+
+def _forget_oldest(symbol: SymbolState) -> None:
+    """Forget ended orders but the latest ones: many at once, because one at a time costs more than the rest."""
+    gone = dict(islice(symbol.ended.items(), len(symbol.ended) - _KEPT_ORDERS))
+    gone_ids = {row.report.order_id for row in gone.values()}
+    symbol.ended = without(symbol.ended, gone)
+    symbol.cancels = without(symbol.cancels, gone)
+    symbol.retry_ms = without(symbol.retry_ms, gone)
+    symbol.order_keys = without(symbol.order_keys, gone_ids)
+    symbol.executed = without(symbol.executed, gone_ids)
 
 
 def refresh(state: State, symbol: SymbolState) -> None:
@@ -205,24 +234,11 @@ def refresh(state: State, symbol: SymbolState) -> None:
         state.ask(RefreshInstruments(symbol.symbol))
 
 
-def put_aside(symbol: SymbolState) -> None:
-    """Put aside the orders that are proven ended and belong to no intent in memory; forget the oldest of them."""
-    over = [key for key, row in symbol.orders.items() if row.intent_id not in symbol.intents and symbol.settled(row)]
-    for key in over:
-        symbol.ended[key] = symbol.orders.pop(key)
-    while len(symbol.ended) > _KEPT_ORDERS:
-        key = next(iter(symbol.ended))
-        row = symbol.ended.pop(key)
-        symbol.order_keys.pop(row.report.order_id, None)
-        symbol.executed.pop(row.report.order_id, None)
-        symbol.cancels.pop(key, None)
-        symbol.retry_ms.pop(key, None)
-
-
 def remember(symbol: SymbolState, row: OrderRow) -> None:
     """Put an order into memory."""
     key = row.client_order_id if row.intent_id else f"#{row.report.order_id}"
-    symbol.ended.pop(key, None)
+    if key in symbol.ended:
+        del symbol.ended[key]
     symbol.orders[key] = row
     if row.report.order_id:
         symbol.order_keys[row.report.order_id] = key
@@ -235,8 +251,8 @@ def _sent(state: State, intent: Intent, request: OrderRequest, approved: Approve
         client_order_id=request.client_order_id,
         status="",
         side=request.side,
-        type=request.type.value,
-        time_in_force=request.time_in_force.value,
+        type=str(request.type),
+        time_in_force=str(request.time_in_force),
         quantity=request.quantity,
         price=request.price,
         executed_quantity=ZERO,
@@ -255,10 +271,6 @@ def _sent(state: State, intent: Intent, request: OrderRequest, approved: Approve
         updated_ms=state.now_ms,
         decision_price=approved.decision_price,
     )
-
-
-def _find(symbol: SymbolState, report: OrderReport) -> OrderRow | None:
-    return symbol.order(report.client_order_id) or symbol.order_by_id(report.order_id)
 
 
 def _adopt(state: State, symbol: SymbolState, report: OrderReport) -> OrderRow | None:
@@ -298,33 +310,23 @@ def _tell_foreign(state: State, symbol: SymbolState, report: OrderReport) -> Non
     audit.alert(state, audit.WARNING, "external_order", report.symbol, report.order_id, title, what)
 
 
-def _apply(state: State, symbol: SymbolState, row: OrderRow, report: OrderReport) -> OrderRow:
+def _apply(state: State, symbol: SymbolState, row: OrderRow, report: OrderReport, *, is_known: bool) -> OrderRow:
     merged = merge_reports(row.report, report)
     if merged is None:
         return row
     after = next_state(row.state, WIRE_STEPS.get(report.status))
-    if after is row.state and merged == row.report and _find(symbol, report) is not None:
+    if after is row.state and merged == row.report and is_known:
         return row
     moved = replace(row, state=after, report=merged, updated_ms=state.now_ms)
     _keep(state, symbol, moved)
     return moved
 
 
-def _after_report(state: State, symbol: SymbolState, before: OrderRow, row: OrderRow, *, booked_before: bool) -> None:
-    if booked_before and (not before.report.order_id or before.state is OrderState.SENT):
-        fills.attribute(state, symbol, row)
-    if before.state is OrderState.UNKNOWN and symbol.booked(row) < row.report.executed_quantity:
-        state.ask_reconcile("fills_missing")
-    _count_executed(state, symbol, row)
-
-
 def _count_executed(state: State, symbol: SymbolState, row: OrderRow) -> None:
     intent = symbol.intents.get(row.intent_id)
     if intent is None:
         return
-    executed = ZERO
-    for attempt in symbol.attempts(intent):
-        executed += symbol.executed_of(attempt)
+    executed = symbol.executed_by(intent)
     if executed != intent.executed_quantity:
         keep_intent(state, symbol, replace(intent, executed_quantity=executed, updated_ms=state.now_ms))
 
@@ -333,7 +335,7 @@ def _unwanted(state: State, symbol: SymbolState, row: OrderRow) -> bool:
     if state.now_ms < symbol.retry_ms.get(row.client_order_id, 0):
         return False
     intent = symbol.intents.get(row.intent_id)
-    if intent is None or not is_open(intent) or row.attempt != intent.attempt:
+    if intent is None or intent.state != OPEN or row.attempt != intent.attempt:
         return True
     return bool(row.expires_ms) and state.now_ms >= row.expires_ms
 
@@ -348,4 +350,5 @@ def _step(state: State, symbol: SymbolState, row: OrderRow, step: Step, why: str
 
 def _keep(state: State, symbol: SymbolState, row: OrderRow) -> None:
     remember(symbol, row)
-    state.record(row)
+    if state.narrated:
+        state.record(row)

@@ -53,7 +53,7 @@ class GlobalTradeSpacing(Rule):
 
     def entry_taken(self, symbol: str, at_ms: int) -> list[Row]:  # noqa: ARG002 - counts for every symbol
         self._last = LastEntry(at_ms)
-        return [self.remember(self._last, at_ms)]
+        return self.remember(self._last, at_ms)
 
     def restore(self, row: RiskState) -> None:
         self._last = json.decode(row.value, type=LastEntry)
@@ -89,7 +89,7 @@ class SymbolCooldown(Rule):
     def trip_ended(self, symbol: str, pnl: Decimal, at_ms: int) -> list[Row]:
         trip = LastTrip(at_ms, won=pnl > ZERO)
         self._trips[symbol] = trip
-        return [self.remember(trip, at_ms, symbol)]
+        return self.remember(trip, at_ms, symbol)
 
     def restore(self, row: RiskState) -> None:
         self._trips[row.symbol] = json.decode(row.value, type=LastTrip)

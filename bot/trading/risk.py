@@ -48,8 +48,8 @@ class KillSwitch(Rule):
     reason = KILL_SWITCH
 
     def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        detail = standing.closed_gates(ask.symbol).get(KILL_SWITCH)
-        return None if detail is None else Refusal(self.reason, detail or "the kill switch is on")
+        closed = standing.closed_gates(ask.symbol)
+        return Refusal(self.reason, closed[KILL_SWITCH] or "the kill switch is on") if KILL_SWITCH in closed else None
 
 
 class DataStale(Rule):
@@ -63,8 +63,12 @@ class DataStale(Rule):
     setting = "risk.max_data_age_seconds"
 
     def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        detail = standing.closed_gates(ask.symbol).get(DATA_STALE)
-        return None if detail is None else Refusal(self.reason, detail or f"no fresh data on {ask.symbol}")
+        closed = standing.closed_gates(ask.symbol)
+        return (
+            Refusal(self.reason, closed[DATA_STALE] or f"no fresh data on {ask.symbol}")
+            if DATA_STALE in closed
+            else None
+        )
 
 
 class OpenGates(Rule):
@@ -139,12 +143,11 @@ class DailyLoss(Rule):
 
     def judge(self, standing: Standing, equity: Decimal) -> list[Row]:
         rows: list[Row] = []
-        day_ms = _day_of(standing.now_ms)
         day = self._day
-        if day is None or day.day_ms < day_ms:
+        if day is None or standing.now_ms >= day.day_ms + DAY_MS:
             if day is not None and day.tripped_ms:
                 rows.append(self.tell("halt_ended", "a new UTC day has begun", standing.now_ms))
-            day = DayStart(day_ms, equity)
+            day = DayStart(_day_of(standing.now_ms), equity)
         lost = day.equity - equity
         if not day.tripped_ms and lost >= self._limit:
             day = DayStart(day.day_ms, day.equity, standing.now_ms)
@@ -159,7 +162,7 @@ class DailyLoss(Rule):
         return self._keep(DayStart(self._day.day_ms, self._day.equity + amount, self._day.tripped_ms), at_ms)
 
     def halted(self, now_ms: int) -> str:
-        if self._day is None or not self._day.tripped_ms or self._day.day_ms < _day_of(now_ms):
+        if self._day is None or not self._day.tripped_ms or now_ms >= self._day.day_ms + DAY_MS:
             return ""
         return f"lost {plain(self._limit)} USDT or more since 00:00 UTC; entries resume at the next 00:00 UTC"
 
@@ -176,7 +179,7 @@ class DailyLoss(Rule):
         if day == self._day:
             return []
         self._day = day
-        return [self.remember(day, at_ms)]
+        return self.remember(day, at_ms)
 
 
 class VolatilityPause(Rule):
@@ -226,11 +229,10 @@ class LeverageBracketCap(Rule):
     setting = "account.leverage"
 
     def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        cap = standing.largest_notional(ask.symbol)
-        notional = _worst_notional(ask, standing)
-        if notional <= cap:
+        cap, worst = standing.largest_notional(ask.symbol), ask.worst_notional
+        if worst <= cap:
             return None
-        return Refusal(self.reason, f"worst case {plain(notional)} USDT > bracket cap {plain(cap)} on {ask.symbol}")
+        return Refusal(self.reason, f"worst case {plain(worst)} USDT > bracket cap {plain(cap)} on {ask.symbol}")
 
 
 class MaxSymbolNotional(Rule):
@@ -247,11 +249,11 @@ class MaxSymbolNotional(Rule):
         super().__init__(plan)
         self._limit = plan.risk.max_symbol_notional
 
-    def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        notional = _worst_notional(ask, standing)
-        if notional <= self._limit:
+    def check(self, ask: Ask, standing: Standing) -> Refusal | None:  # noqa: ARG002 - the ask says it all
+        if ask.worst_notional <= self._limit:
             return None
-        return Refusal(self.reason, f"worst case {plain(notional)} USDT > {plain(self._limit)} on {ask.symbol}")
+        worst = f"worst case {plain(ask.worst_notional)} USDT"
+        return Refusal(self.reason, f"{worst} > {plain(self._limit)} on {ask.symbol}")
 
     def usage(self, standing: Standing) -> Usage | None:
         return Usage(_largest_worst_notional(standing), self._limit)
@@ -272,11 +274,10 @@ class MaxSymbolShare(Rule):
         self._share = plan.risk.max_symbol_share
 
     def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        limit = self._limit(standing)
-        notional = _worst_notional(ask, standing)
-        if notional <= limit:
+        limit, worst = self._limit(standing), ask.worst_notional
+        if worst <= limit:
             return None
-        detail = f"worst case {plain(notional)} USDT > {plain(limit)} = {plain(self._share)} of equity on {ask.symbol}"
+        detail = f"worst case {plain(worst)} USDT > {plain(limit)} = {plain(self._share)} of equity on {ask.symbol}"
         return Refusal(self.reason, detail)
 
     def usage(self, standing: Standing) -> Usage | None:
@@ -332,7 +333,7 @@ class Risk:
         verdicts: dict[str, str] = {}
         for reason, check in self._checks:
             answer = check(ask, standing)
-            verdicts[reason] = answer.detail if answer else PASSED
+            verdicts[reason] = PASSED if answer is None else answer.detail
             refusal = refusal or answer
         return Assessment(refusal, verdicts)
 
@@ -397,12 +398,6 @@ def bracket_cap(brackets: Iterable[LeverageBracket], symbol: str, leverage: int)
     """Return the largest position notional the symbol's brackets allow at this leverage, 0 = none."""
     caps = (row.cap for row in brackets if row.symbol == symbol and row.leverage >= leverage)
     return max(caps, default=ZERO)
-
-
-def _worst_notional(ask: Ask, standing: Standing) -> Decimal:
-    if ask.worst_notional is not None:
-        return ask.worst_notional
-    return standing.exposure(ask.symbol).worst_after(ask.side, ask.quantity) * ask.price
 
 
 def _largest_worst_notional(standing: Standing) -> Decimal:

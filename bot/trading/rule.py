@@ -15,8 +15,7 @@ from bot.trading.limits import CorePlan
 class Ask(Struct, frozen=True, gc=False):
     """An entry somebody wants: quantity in base asset, price = the deciding close, at_ms = market time.
 
-    `worst_notional` is the largest position it may lead to at that price, with all that is live or unknown filled;
-    None = each rule works it out.
+    `worst_notional` is the largest position it may lead to at that price, with all that is live or unknown filled.
     """
 
     symbol: str
@@ -24,7 +23,7 @@ class Ask(Struct, frozen=True, gc=False):
     quantity: Decimal
     price: Decimal
     at_ms: int
-    worst_notional: Decimal | None = None
+    worst_notional: Decimal
 
 
 class Refusal(Struct, frozen=True, gc=False):
@@ -166,10 +165,11 @@ class Rule(ABC):
     def restore(self, row: RiskState) -> None:  # noqa: B027 - a rule without memory has nothing to take back
         """Take back a row that `remember` wrote in an earlier life."""
 
-    def remember(self, memory: Struct, at_ms: int, symbol: str = "") -> RiskState:
-        """Build the row that keeps this rule's memory."""
-        value = json.encode(memory).decode() if self.plan.narrated else ""
-        return RiskState(rule=self.reason, symbol=symbol, value=value, updated_ms=at_ms)
+    def remember(self, memory: Struct, at_ms: int, symbol: str = "") -> list[Row]:
+        """Build the row that keeps this rule's memory; none where nobody will ever restore it."""
+        if not self.plan.narrated:
+            return []
+        return [RiskState(rule=self.reason, symbol=symbol, value=json.encode(memory).decode(), updated_ms=at_ms)]
 
     def tell(self, kind: str, detail: str, at_ms: int, symbol: str = "") -> RiskEvent:
         """Build the row that says a limit tripped or a halt began (`halt`) or ended (`halt_ended`)."""

@@ -1,6 +1,6 @@
 """Everything the core knows between two events, and what one event makes it record and ask for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -22,6 +22,8 @@ from bot.trading.risk import Risk, bracket_cap
 from bot.trading.rule import Exposure
 from bot.trading.strategy import Strategy, Verdict
 
+OPEN: Final = "open"
+"""The state of an intent that still wants something."""
 UNRECONCILED = "unreconciled"
 PAUSED = "paused"
 RESULT_ROWS: Final = frozenset({Fill, Funding, Transfer, OpeningBalance, TradeRow, RiskEvent, Incident})
@@ -103,28 +105,44 @@ class SymbolState:
 
     def order_by_id(self, order_id: int) -> OrderRow | None:
         """Return an order in memory by the exchange's id."""
-        return self.order(self.order_keys.get(order_id, ""))
+        key = self.order_keys.get(order_id, "")
+        return self.orders.get(key) or self.ended.get(key)
 
     def algo(self, client_algo_id: str) -> AlgoOrderRow | None:
         """Return a conditional order in memory."""
         return self.algos.get(client_algo_id) or self.ended_algos.get(client_algo_id)
 
-    def attempts(self, intent: Intent) -> list[OrderRow]:
-        """Return the intent's order attempts, first to last."""
-        intent_id = intent.intent_id
-        return [row for row in self.orders.values() if row.intent_id == intent_id]
+    def last_attempt(self, intent: Intent) -> OrderRow | None:
+        """Return the intent's last order attempt if all of them are settled; None = none yet, or one is not."""
+        last = None
+        for row in self.orders.values():
+            if row.intent_id == intent.intent_id:
+                if not self.settled(row):
+                    return None
+                last = row
+        return last
+
+    def executed_by(self, intent: Intent) -> Decimal:
+        """Return what all attempts of an intent are known to have executed."""
+        executed = ZERO
+        for row in self.orders.values():
+            if row.intent_id == intent.intent_id:
+                executed += self.executed_of(row)
+        return executed
 
     def executed_of(self, row: OrderRow) -> Decimal:
         """Return what is known to be executed: by report or by booked fills, whichever knows more."""
-        return max(row.report.executed_quantity, self.booked(row))
+        reported, booked = row.report.executed_quantity, self.executed.get(row.report.order_id, ZERO)
+        return max(reported, booked)
 
     def booked(self, row: OrderRow) -> Decimal:
         """Return what of the order has been booked as fills."""
-        return self.executed.get(row.report.order_id, ZERO) if row.report.order_id else ZERO
+        return self.executed.get(row.report.order_id, ZERO)
 
     def settled(self, row: OrderRow) -> bool:
         """Return whether the order is proven ended and every fill of it is booked."""
-        return row.state in FINAL_STATES and self.booked(row) >= row.report.executed_quantity
+        report = row.report
+        return row.state in FINAL_STATES and self.executed.get(report.order_id, ZERO) >= report.executed_quantity
 
     def child_ended(self, client_algo_id: str) -> bool:
         """Return whether the order that a conditional order gave birth to is known and proven ended."""
@@ -201,6 +219,7 @@ class State:
     peak_equity: Decimal = ZERO
     last_decision_ms: int = 0
     touched: dict[str, None] = field(default_factory=dict)
+    wake_ms: int | None = None
     rows: dict[tuple[object, ...], Row] = field(default_factory=dict)
     results: list[Command] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
@@ -234,8 +253,11 @@ class State:
         """Return and forget what this event asked for: records first."""
         if not (self.rows or self.results or self.commands):
             return []
-        drained: list[Command] = [*map(Record, self.rows.values()), *self.results, *self.commands]
-        self.rows, self.results, self.commands = {}, [], []
+        drained = [*self.results, *self.commands]
+        if self.rows:
+            drained = [*map(Record, self.rows.values()), *drained]
+            self.rows = {}
+        self.results, self.commands = [], []
         return drained
 
     def symbol_state(self, symbol: str) -> SymbolState:
@@ -278,9 +300,8 @@ class State:
         """Return wallet + unrealized profit at the last closes."""
         equity = self.wallets.get(self.margin_asset, ZERO)
         for symbol in self.by_symbol.values():
-            track = symbol.track
-            if track.quantity:
-                equity += track.unrealized(symbol.last_close or track.entry_price)
+            if symbol.track.quantity:
+                equity += symbol.track.unrealized(symbol.last_close or symbol.track.entry_price)
         return equity
 
     @property
@@ -323,11 +344,6 @@ class State:
         return (each for each in self.by_symbol if each not in self.traded)
 
 
-def is_open(intent: Intent) -> bool:
-    """Return whether the intent still wants something."""
-    return intent.state == "open"
-
-
 def caps_by_symbol(brackets: Iterable[LeverageBracket], symbols: Iterable[str], leverage: int) -> dict[str, Decimal]:
     """Return each symbol's largest notional at this leverage."""
     rows = tuple(brackets)
@@ -343,6 +359,11 @@ def _conditional_orders(symbol: SymbolState) -> int:
 def _is_live_entry(row: OrderRow) -> bool:
     report = row.report
     return bool(row.intent_id) and row.state not in FINAL_STATES and not report.reduce_only and not report.algo_id
+
+
+def without[Key, Kept](memory: dict[Key, Kept], keys: Container[Key]) -> dict[Key, Kept]:
+    """Return what is remembered of other keys than these."""
+    return {key: kept for key, kept in memory.items() if key not in keys}
 
 
 _LIVE_BEFORE_ANSWER = frozenset({OrderState.INTENDED, OrderState.SENT})

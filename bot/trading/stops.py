@@ -1,6 +1,7 @@
 """Every position has its stop at the exchange from its first fill; no stop outlives its position."""
 
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -23,7 +24,7 @@ from bot.domain.records import AlgoOrderRow, Intent
 from bot.trading import audit, exits, fills, ids, orders
 from bot.trading.orders import ABSENT
 from bot.trading.refusals import WOULD_TRIGGER, Policy, policy
-from bot.trading.state import State, SymbolState, awaits_answer, is_open
+from bot.trading.state import OPEN, State, SymbolState, awaits_answer, without
 
 _PAUSE_MS: Final = 1_000
 _CHILD_LATE_MS: Final = 10_000
@@ -38,10 +39,12 @@ def protect(state: State, symbol: SymbolState) -> None:
     """Make the stops fit the position: place, move or cancel them. Called after everything that touches the symbol."""
     if symbol.stop_after_ms:
         _release_child(symbol)
-    if not _is_settled(symbol):
+    current = symbol.algos.get(symbol.stop_id)
+    is_settled = symbol.track.quantity and len(symbol.algos) == 1 and current and current.state is OrderState.RESTING
+    if not is_settled:
         _forget_ended(state, symbol)
     if not symbol.track.quantity:
-        for row in symbol.live_algos():
+        for row in symbol.live_algos() if symbol.algos else ():
             _cancel(state, symbol, row)
         return
     if symbol.strategy is None:
@@ -50,7 +53,8 @@ def protect(state: State, symbol: SymbolState) -> None:
     if current is None or current.state in _OVER or not _fits(symbol, current):
         _place_missing(state, symbol)
     elif current.state is OrderState.RESTING:
-        _retire_others(state, symbol, current)
+        if len(symbol.algos) > 1:
+            _retire_others(state, symbol, current)
         _move(state, symbol, current)
 
 
@@ -131,14 +135,6 @@ def cancel_failed(state: State, symbol_name: str, client_algo_id: str) -> None:
     look_up(state, symbol, row)
 
 
-def _is_settled(symbol: SymbolState) -> bool:
-    """Say whether the position has its stop and no other, so that no stop can be over."""
-    if not symbol.track.quantity or len(symbol.algos) != 1:
-        return False
-    current = symbol.algos.get(symbol.stop_id)
-    return current is not None and current.state is OrderState.RESTING
-
-
 def _release_child(symbol: SymbolState) -> None:
     """Protect again at once what the order of a triggered stop has left."""
     if symbol.child_ended(symbol.stop_id):
@@ -152,8 +148,8 @@ def next_ms(state: State, symbol: SymbolState) -> int | None:
 
 def _place_missing(state: State, symbol: SymbolState) -> None:
     waiting = state.now_ms < symbol.stop_after_ms or symbol.refreshing
-    leaving = any(intent.purpose is Purpose.EXIT and intent.reason == exits.STOP for intent in symbol.intents.values())
-    if waiting or leaving or exits.triggered(symbol):
+    leaving_for = [intent.reason for intent in symbol.intents.values() if intent.purpose is Purpose.EXIT]
+    if waiting or exits.STOP in leaving_for or exits.triggered(symbol):
         return
     intent = _open_stop_intent(symbol)
     if intent is None:
@@ -192,7 +188,7 @@ def _place_new(state: State, symbol: SymbolState) -> None:
         stop_price=price,
         reason="protect",
         decision_id="",
-        state="open",
+        state=OPEN,
         attempt=0,
         client_order_id="",
         created_ms=state.now_ms,
@@ -211,7 +207,8 @@ def _place(state: State, symbol: SymbolState, intent: Intent, price: Decimal) ->
     symbol.stop_id = client_algo_id
     symbol.stop_basis = symbol.track.entry_price
     put_aside(symbol)
-    fills.record_position(state, symbol)
+    if state.narrated:
+        fills.record_position(state, symbol)
     state.ask(PlaceStop(request))
 
 
@@ -265,7 +262,7 @@ def _leave(state: State, symbol: SymbolState, why: str) -> None:
 
 
 def _after_move(state: State, symbol: SymbolState, before: AlgoOrderRow, row: AlgoOrderRow) -> None:
-    if row.client_algo_id != symbol.stop_id or before.state.is_final:
+    if row.client_algo_id != symbol.stop_id or before.state in FINAL_STATES:
         return
     if row.state is OrderState.FILLED:
         symbol.stop_after_ms = state.now_ms + _CHILD_LATE_MS
@@ -327,7 +324,7 @@ def _forget_ended(state: State, symbol: SymbolState) -> None:
     for intent in list(symbol.intents.values()):
         if intent.purpose is not Purpose.STOP:
             continue
-        if intent.state == "open":
+        if intent.state == OPEN:
             if not _stop_over(symbol, intent):
                 continue
             orders.close_intent(state, symbol, intent, "done")
@@ -337,7 +334,7 @@ def _forget_ended(state: State, symbol: SymbolState) -> None:
 
 def put_aside(symbol: SymbolState) -> None:
     """Put aside the stops that are over and protect nothing any more; forget the oldest of them."""
-    if len(symbol.algos) == 1 and symbol.stop_id in symbol.algos and symbol.track.quantity:
+    if symbol.track.quantity and len(symbol.algos) == 1 and symbol.stop_id in symbol.algos:
         return
     over = [
         key
@@ -346,17 +343,16 @@ def put_aside(symbol: SymbolState) -> None:
     ]
     for key in over:
         symbol.ended_algos[key] = symbol.algos.pop(key)
-    while len(symbol.ended_algos) > _KEPT_ALGOS:
-        key = next(iter(symbol.ended_algos))
-        del symbol.ended_algos[key]
-        symbol.retry_ms.pop(key, None)
-        symbol.cancels.pop(key, None)
+    if len(symbol.ended_algos) > 2 * _KEPT_ALGOS:
+        gone = frozenset(islice(symbol.ended_algos, len(symbol.ended_algos) - _KEPT_ALGOS))
+        symbol.ended_algos = without(symbol.ended_algos, gone)
+        symbol.cancels, symbol.retry_ms = without(symbol.cancels, gone), without(symbol.retry_ms, gone)
 
 
 def _stop_over(symbol: SymbolState, intent: Intent) -> bool:
     row = symbol.algo(intent.client_order_id)
     if not symbol.track.quantity:
-        return row is None or row.state.is_final
+        return row is None or row.state in FINAL_STATES
     return row is not None and row.state in _GONE and row.client_algo_id != symbol.stop_id
 
 
@@ -366,13 +362,13 @@ def _open_stop_intent(symbol: SymbolState) -> Intent | None:
     if current is None or current.state is not OrderState.REJECTED:
         return None
     intent = symbol.intents.get(current.intent_id)
-    usable = intent is not None and is_open(intent) and intent.side is fills.closing_side(symbol.track)
+    usable = intent is not None and intent.state == OPEN and intent.side is fills.closing_side(symbol.track)
     return intent if usable else None
 
 
 def _end_intent(state: State, symbol: SymbolState, row: AlgoOrderRow) -> None:
     intent = symbol.intents.get(row.intent_id)
-    if intent is not None and is_open(intent):
+    if intent is not None and intent.state == OPEN:
         orders.close_intent(state, symbol, intent, "done")
 
 
@@ -392,6 +388,8 @@ def _step(state: State, symbol: SymbolState, row: AlgoOrderRow, step: Step) -> N
 
 
 def _keep(state: State, symbol: SymbolState, row: AlgoOrderRow) -> None:
-    symbol.ended_algos.pop(row.client_algo_id, None)
+    if row.client_algo_id in symbol.ended_algos:
+        del symbol.ended_algos[row.client_algo_id]
     symbol.algos[row.client_algo_id] = row
-    state.record(row)
+    if state.narrated:
+        state.record(row)

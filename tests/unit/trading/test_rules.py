@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.account import LeverageBracket
 from bot.domain.market import DAY_MS
@@ -59,7 +60,7 @@ def a_risk(*kept: RiskState, risk: RiskLimits | None = None, pacing: PacingLimit
 
 
 def an_ask(symbol: str = "BTCUSDT", side: Side = Side.BUY, quantity: str = "10", price: str = "100") -> Ask:
-    return Ask(symbol, side, Decimal(quantity), Decimal(price), NOON)
+    return Ask(symbol, side, Decimal(quantity), Decimal(price), NOON, Decimal(quantity) * Decimal(price))
 
 
 def exposure(position: str = "0", buying: str = "0", selling: str = "0") -> Exposure:
@@ -75,7 +76,9 @@ def news(rows: list) -> list[RiskEvent]:
 
 
 def refusal(risk: Risk, standing: Stands, ask: Ask | None = None) -> Refusal | None:
-    return risk.assess(ask or an_ask(), standing).refusal
+    ask = ask or an_ask()
+    worst = standing.exposure(ask.symbol).worst_after(ask.side, ask.quantity) * ask.price
+    return risk.assess(replace(ask, worst_notional=worst), standing).refusal
 
 
 def test_with_nothing_in_the_way_every_rule_says_ok():
