@@ -111,15 +111,15 @@ class Account:
 
     def add(self, asset: str, amount: Decimal, at_ms: int) -> None:
         """Change a wallet by a signed amount."""
-        self.wallets[asset] = self.wallets.get(asset, ZERO) + amount
+        self.wallets[asset] = self.wallets[asset] + amount if asset in self.wallets else amount
         self.updated_ms = at_ms
 
     def note(self, position: Position) -> None:
         """Take note of a position's new quantity."""
         if position.quantity:
             self.held[position.symbol] = position
-        else:
-            self.held.pop(position.symbol, None)
+        elif position.symbol in self.held:
+            del self.held[position.symbol]
 
     def cross_wallet(self, asset: str) -> Decimal:
         """Return the wallet without what isolated positions hold."""

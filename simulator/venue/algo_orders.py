@@ -5,10 +5,18 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from simulator.venue.candle_orders import reach
 from simulator.venue.decimals import ZERO
-from simulator.venue.errors import VenueError, refusal
+from simulator.venue.errors import VenueError, held, refusal
 from simulator.venue.execution import accept, enforce_reduce_only, finish_algo, reachable
-from simulator.venue.filters import check_client_id, check_notional, check_price, check_quantity, check_status
+from simulator.venue.filters import (
+    TRADING,
+    check_notional,
+    check_price,
+    check_quantity,
+    check_status,
+    is_client_id,
+)
 from simulator.venue.margin import check_new_order, is_reducing
 from simulator.venue.market import Market, fires_when_falling
 from simulator.venue.model import (
@@ -18,11 +26,12 @@ from simulator.venue.model import (
     Order,
     OrderRequest,
     OrderType,
+    PositionSide,
     Side,
     TimeInForce,
     WorkingType,
 )
-from simulator.venue.placing import check_position_side, expected_price, send_to_book
+from simulator.venue.placing import expected_price, send_to_book, wrong_side
 from simulator.venue.state import State
 
 MOST_CONDITIONAL_ORDERS: Final = 200
@@ -35,14 +44,15 @@ LIMIT_TYPES: Final = frozenset({OrderType.STOP, OrderType.TAKE_PROFIT})
 
 def place_algo(state: State, request: AlgoRequest) -> AlgoOrder:
     """Check and accept a conditional order."""
-    state.check_not_held()
-    market = state.market(request.symbol)
+    if state.is_held:
+        raise held()
+    market = state.markets[request.symbol]
     _check_kind(state, request)
     _check_filters(market, request)
     if state.waiting_count >= MOST_CONDITIONAL_ORDERS:
         raise refusal(-4045)
     price = working_price(market, request.working_type)
-    is_late = _is_late(market, request)
+    is_late = market.candle.reached is not None and _is_late(request, market.candle.reached)
     if price and not is_late and _would_trigger(request, price):
         raise refusal(-2021)
     algo = _new_algo(state, request)
@@ -52,11 +62,6 @@ def place_algo(state: State, request: AlgoRequest) -> AlgoOrder:
     if price and request.type is OrderType.TRAILING_STOP_MARKET and not request.activate_price:
         market.follow(price, request.working_type)
     return algo
-
-
-def cancel_algo(state: State, algo: AlgoOrder) -> AlgoOrder:
-    """Cancel an untriggered algo order and tell it."""
-    return _end(state, algo, AlgoStatus.CANCELED)
 
 
 def fire_reached(state: State, market: Market, working_type: WorkingType, price: Decimal) -> None:
@@ -83,19 +88,20 @@ def fire(state: State, market: Market, algo: AlgoOrder) -> None:
     state.keep_algo(algo)
     position = state.account.positions[algo.symbol]
     if algo.close_position and not is_reducing(position, _child_request(algo, algo.quantity)):
-        _end(state, algo, AlgoStatus.EXPIRED)
+        end(state, algo, AlgoStatus.EXPIRED)
         return
     request = _child_request(algo, _child_quantity(algo, abs(position.quantity)))
     try:
         _check_child(state, market, request)
     except VenueError as refused:
         reason = "margin not enough" if refused.code == -2019 else refused.message
-        _end(state, algo, AlgoStatus.REJECTED, reason)
+        end(state, algo, AlgoStatus.REJECTED, reason)
         return
     child = accept(state, request, algo_id=algo.algo_id, close_position=algo.close_position)
     if child.reduce_only:
         enforce_reduce_only(state, market)
-    _tell_triggered(state, algo, send_to_book(state, market, child))
+    child = reach(state, market, child, market.last) if state.by_candles else send_to_book(state, market, child)
+    _tell_triggered(state, algo, child)
 
 
 def working_price(market: Market, working_type: WorkingType) -> Decimal:
@@ -112,14 +118,14 @@ def _would_trigger(request: AlgoRequest, price: Decimal) -> bool:
     return price <= request.trigger_price if is_falling else price >= request.trigger_price
 
 
-def _is_late(market: Market, request: AlgoRequest) -> bool:
+def _is_late(request: AlgoRequest, reached: tuple[Decimal, Decimal]) -> bool:
     """Tell whether the finished candle reached a stop after it had entered the position that the stop is for.
 
     Only candle mode knows this: its owner learns of the entry, and can send the stop, when the candle is over.
     """
-    if market.candle.reached is None or request.type is not OrderType.STOP_MARKET:
+    if request.type is not OrderType.STOP_MARKET:
         return False
-    low, high = market.candle.reached
+    low, high = reached
     return _would_trigger(request, low if fires_when_falling(request) else high)
 
 
@@ -154,10 +160,12 @@ def _check_kind(state: State, request: AlgoRequest) -> None:
         raise refusal(-5037)
     if request.good_till_ms:
         raise refusal(-5040)
-    check_position_side(state, request)
-    check_client_id(request.client_algo_id)
-    known = state.algo_ids.get(request.client_algo_id)
-    if known is not None and state.algos[known].is_open:
+    if state.is_dual or request.position_side is not PositionSide.BOTH:
+        raise wrong_side(state, request)
+    if not is_client_id(request.client_algo_id):
+        raise refusal(-4015)
+    known = state.algo_ids
+    if request.client_algo_id in known and state.algos[known[request.client_algo_id]].is_open:
         raise refusal(-4116)
     if request.close_position:
         _check_close_position(request)
@@ -175,7 +183,8 @@ def _check_close_position(request: AlgoRequest) -> None:
 def _check_filters(market: Market, request: AlgoRequest) -> None:
     rules = market.instrument
     is_market = request.type in MARKET_TYPES
-    check_status(rules, reduce_only=request.reduce_only or request.close_position)
+    if rules.status != TRADING:
+        check_status(rules, reduce_only=request.reduce_only or request.close_position)
     if request.type is OrderType.TRAILING_STOP_MARKET:
         _check_trailing(market, request)
     else:
@@ -266,7 +275,8 @@ def _check_child(state: State, market: Market, request: OrderRequest) -> None:
         raise refusal(-5021)
 
 
-def _end(state: State, algo: AlgoOrder, status: AlgoStatus, reason: str = "") -> AlgoOrder:
+def end(state: State, algo: AlgoOrder, status: AlgoStatus, reason: str = "") -> AlgoOrder:
+    """End an untriggered algo order and tell it."""
     algo = replace(algo, status=status, reject_reason=reason, updated_ms=state.now_ms)
     state.keep_algo(algo)
     return algo

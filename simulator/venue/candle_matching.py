@@ -51,7 +51,7 @@ def open_candle(state: State, candle: Candle, minute_notional: Decimal | None, m
     `minute_notional`: quote volume a minute of the candle before, wanted where candles were left out since the last
     one given; `mark`: the mark price's own candle.
     """
-    market = state.market(candle.symbol)
+    market = state.markets[candle.symbol]
     open_ms, open_price = candle.open_time, candle.open
     advance(state, open_ms)
     market.last = open_price
@@ -66,14 +66,14 @@ def open_candle(state: State, candle: Candle, minute_notional: Decimal | None, m
         now.tier = tier_of(state.costs.tiers, known)
     if market.next_funding_ms <= open_ms:
         settle_until(state, market, open_ms)
-    low, high = wake_prices(state, market)
-    if low < open_price < high and (mark is None or low < mark.open < high):
-        return
     if market.travelling:
         for order_id in arrivals(market, open_ms):
             arrive(state, market, order_id, open_price)
-    mark_open = open_price if mark is None else mark.open
-    if market.is_woken_by(min(open_price, mark_open), max(open_price, mark_open)):
+    if not market.waiting:
+        return
+    low, high = (open_price, open_price) if mark is None else sorted((open_price, mark.open))
+    if market.is_woken_by(low, high):
+        mark_open = open_price if mark is None else mark.open
         reach = Reach(open_price, open_price, mark_open, mark_open)
         _follow(market, reach)
         _fire(state, market, market.waiting.values(), open_price, reach)
@@ -81,7 +81,7 @@ def open_candle(state: State, candle: Candle, minute_notional: Decimal | None, m
 
 def finish_candle(state: State, candle: Candle, detail: Sequence[Candle], mark: Candle | None) -> None:
     """Do what the candle reached, whole or piece by piece, then move to its close."""
-    market = state.market(candle.symbol)
+    market = state.markets[candle.symbol]
     end_ms = candle.open_time + candle.interval_ms - 1
     state.now_ms = candle.open_time  # other symbols may have come to its end: each goes through it by itself
     if market.next_funding_ms <= end_ms:

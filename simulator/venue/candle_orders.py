@@ -12,16 +12,14 @@ from simulator.venue.state import State
 
 
 def send(state: State, market: Market, order: Order) -> Order:
-    """Let an order travel to the next open, or further by its latency; sent inside a candle it trades at the open.
-
-    What a conditional order gave birth to rests at the exchange already and does not travel.
-    """
-    is_inside = market.candle.is_open
-    delay_ms = 0 if order.algo_id else state.latency.delay_ms(order.order_id)
-    if order.algo_id or (is_inside and not delay_ms):
-        return reach(state, market, order, market.last)
-    sent_ms = state.now_ms if is_inside else state.now_ms + 1
-    market.travelling[order.order_id] = sent_ms + delay_ms
+    """Let an order travel to the next open, or further by its latency; sent inside a candle it trades at the open."""
+    delay_ms = state.latency.delay_ms(order.order_id) if state.latency else 0
+    if market.candle.is_open:
+        if not delay_ms:
+            return reach(state, market, order, market.last)
+        market.travelling[order.order_id] = state.now_ms + delay_ms
+    else:
+        market.travelling[order.order_id] = state.now_ms + 1 + delay_ms
     if order.type is not OrderType.MARKET:
         market.is_stale = True
     return order
@@ -29,8 +27,9 @@ def send(state: State, market: Market, order: Order) -> Order:
 
 def arrive(state: State, market: Market, order_id: int, price: Decimal) -> None:
     """End the travels of an order: it meets the market at this price, unless one before it closed it."""
-    if market.travelling.pop(order_id, None) is None:
+    if order_id not in market.travelling:
         return
+    del market.travelling[order_id]
     order = state.orders[order_id]
     if order.type is not OrderType.MARKET:
         market.is_stale = True
@@ -39,7 +38,8 @@ def arrive(state: State, market: Market, order_id: int, price: Decimal) -> None:
 
 def arrivals(market: Market, until_ms: int) -> list[int]:
     """List the travelling orders that arrive up to a time, in the order they were placed."""
-    return [order_id for order_id, due_ms in market.travelling.items() if due_ms <= until_ms]
+    travelling = market.travelling
+    return [order_id for order_id in travelling if travelling[order_id] <= until_ms]
 
 
 def price_at(market: Market, candle: Candle, side: Side, at_ms: int) -> Decimal:

@@ -15,12 +15,12 @@ from simulator.venue import account_settings, algo_orders, candle_matching, hist
 from simulator.venue.account import Account
 from simulator.venue.costs import CandleCosts, sorted_tiers
 from simulator.venue.decimals import ZERO
-from simulator.venue.errors import refusal
+from simulator.venue.errors import held, refusal
 from simulator.venue.execution import cancel, match_crossed, match_resting
 from simulator.venue.fees import Fees
 from simulator.venue.funding import ByTheClock, ConstantFunding, FundingSchedule, FundingSource
 from simulator.venue.instrument import DEFAULT_BRACKETS, Bracket, Instrument, parse_instrument
-from simulator.venue.latency import Latency, NoLatency
+from simulator.venue.latency import Latency
 from simulator.venue.ledger import ledger
 from simulator.venue.liquidation import judge, liquidate
 from simulator.venue.liquidity import Liquidity
@@ -29,6 +29,7 @@ from simulator.venue.model import (
     AccountView,
     AlgoOrder,
     AlgoRequest,
+    AlgoStatus,
     BalanceView,
     Book,
     Candle,
@@ -51,7 +52,7 @@ from simulator.venue.model import (
 from simulator.venue.placing import place_order
 from simulator.venue.restoring import Restored, restore
 from simulator.venue.settlement import advance, schedule_funding, set_countdown, set_next_due, settle_funding
-from simulator.venue.state import State
+from simulator.venue.state import Markets, State
 from simulator.venue.waking import wake_prices
 
 DEFAULT_ASSET: Final = "USDT"
@@ -101,7 +102,7 @@ class Exchange:
             markets=markets,
             account=Account(opening, margin_assets, start_ms),
             fees=Fees(maker_fee, taker_fee),
-            latency=latency or NoLatency(),
+            latency=latency,
             funding=settlements or ByTheClock(funding or ConstantFunding()),
             costs=_in_order(costs or CandleCosts()),
             by_candles=by_candles,
@@ -202,11 +203,11 @@ class Exchange:
         With a series of mark prices that holds when their candle lies between them too. The candle of the next funding
         (`next_funding_ms`) has to be given as well while there is a position.
         """
-        return wake_prices(self._state, self._state.market(symbol))
+        return wake_prices(self._state, self._state.markets[symbol])
 
     def next_funding_ms(self, symbol: str) -> int:
         """Return when the symbol's funding is settled next; far in the future where it never is."""
-        return self._state.market(symbol).next_funding_ms
+        return self._state.markets[symbol].next_funding_ms
 
     def hold(self) -> None:
         """Let the exchange stand still: orders, cancels and amends answer 503, nothing matches, nothing falls due."""
@@ -296,16 +297,18 @@ class Exchange:
 
     def cancel_algo(self, algo_id: int = 0, client_algo_id: str = "") -> AlgoOrder:
         """Cancel an untriggered algo order; -2011 when none is found."""
-        self._state.check_not_held()
-        algo = history.find_algo(self._state, algo_id, client_algo_id)
-        if algo is None or not algo.is_open:
+        state = self._state
+        if state.is_held:
+            raise held()
+        algo = history.find_algo(state, algo_id, client_algo_id)
+        if algo is None or algo.status is not AlgoStatus.NEW:
             raise refusal(-2011)
-        return algo_orders.cancel_algo(self._state, algo)
+        return algo_orders.end(state, algo, AlgoStatus.CANCELED)
 
     def cancel_all_algos(self, symbol: str) -> list[AlgoOrder]:
         """Cancel every untriggered algo order of a symbol."""
         self._state.check_not_held()
-        return [algo_orders.cancel_algo(self._state, algo) for algo in self._state.open_algos(symbol)]
+        return [algo_orders.end(self._state, algo, AlgoStatus.CANCELED) for algo in self._state.open_algos(symbol)]
 
     def query_algo(self, algo_id: int = 0, client_algo_id: str = "") -> AlgoOrder:
         """Find an algo order; -2013 when there is none."""
@@ -503,14 +506,16 @@ def _markets(
     liquidity: Liquidity,
     *,
     by_candles: bool,
-) -> dict[str, Market]:
+) -> Markets:
     instruments = [parse_instrument(entry) for entry in exchange_info["symbols"]]
-    return {
-        instrument.symbol: Market(
-            instrument=instrument,
-            brackets=tuple(brackets.get(instrument.symbol, DEFAULT_BRACKETS)),
-            liquidity=liquidity,
-            is_exact=by_candles,
-        )
-        for instrument in instruments
-    }
+    return Markets(
+        {
+            instrument.symbol: Market(
+                instrument=instrument,
+                brackets=tuple(brackets.get(instrument.symbol, DEFAULT_BRACKETS)),
+                liquidity=liquidity,
+                is_exact=by_candles,
+            )
+            for instrument in instruments
+        }
+    )

@@ -53,7 +53,7 @@ def accept(state: State, request: OrderRequest, *, algo_id: int = 0, close_posit
         request.self_trade_prevention,
         request.price_match,
     )
-    state.keep_new_order(order)
+    state.keep_order(order)
     if not state.is_tacit or algo_id or not is_market:
         state.tell_order(order, ExecutionType.NEW)
     return order

@@ -25,7 +25,9 @@ def find_algo(state: State, algo_id: int, client_algo_id: str) -> AlgoOrder | No
     """Find an algo order by its id, else by its client id."""
     if not algo_id and not client_algo_id:
         raise refusal(-1102, "algoId")
-    return state.algos.get(algo_id or state.algo_ids.get(client_algo_id, 0))
+    if not algo_id and client_algo_id in state.algo_ids:
+        algo_id = state.algo_ids[client_algo_id]
+    return state.algos.get(algo_id)
 
 
 def is_shown(state: State, order: Order) -> bool:
@@ -42,7 +44,7 @@ def orders(
     """List shown orders of a symbol, or of all with ""."""
     if symbol:
         state.market(symbol)
-        rows = [state.orders[found] for found in state.orders_by_symbol.get(symbol, ())]
+        rows = [row for row in state.orders.values() if row.symbol == symbol]
     else:
         rows = list(state.orders.values())
     rows = [row for row in rows if is_shown(state, row)]
@@ -73,7 +75,7 @@ def trades(
 ) -> list[Trade]:
     """List fills of a symbol."""
     state.market(symbol)
-    rows: Sequence[Trade] = state.trades.get(symbol, [])
+    rows = [row for row in state.trades.values() if row.symbol == symbol]
     if order_id:
         rows = [row for row in rows if row.order_id == order_id]
     if from_id is not None:

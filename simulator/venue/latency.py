@@ -10,14 +10,6 @@ class Latency(Protocol):
         """Return the delay of this order, 0 or more."""
 
 
-class NoLatency:
-    """Match at once."""
-
-    def delay_ms(self, order_id: int) -> int:  # noqa: ARG002 - the protocol's argument
-        """Return 0."""
-        return 0
-
-
 class ConstantLatency:
     """Match each order the same time after it was accepted."""
 

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 def ledger(state: State) -> Row:
     """Return the whole ledger, JSON-ready; writing it as bytes is the server's."""
-    trades = [trade for rows in state.trades.values() for trade in rows]
+    trades = list(state.trades.values())
     funding = _funding(state)
     transfers = _transfers(state)
     totals = _totals(trades, state)

@@ -57,7 +57,7 @@ def liquidate(state: State, market: Market, position: Position) -> None:
     )
     order = fill(state, order, price, quantity, maker=False, execution=ExecutionType.CALCULATED)
     state.events.append(ForceOrderEvent(state.now_ms, order))
-    trade = state.trades[position.symbol][-1]
+    trade = next(reversed(state.trades.values()))
     left = margin + trade.realized_pnl - trade.commission
     _clear(state, position, left, round8(price * quantity * market.instrument.liquidation_fee))
 

@@ -66,7 +66,8 @@ def available(state: State, asset: str) -> Decimal:
     """Return what new orders may use of an asset: cross wallet + cross PnL - margins tied up, never below 0."""
     account = state.account
     if not account.held and not state.busy:
-        return max(account.wallets[asset], ZERO)
+        wallet = account.wallets[asset]
+        return wallet if wallet > 0 else ZERO
     free = account.cross_wallet(asset)
     for symbol in {**account.held, **state.busy}:
         market, position = state.markets[symbol], account.positions[symbol]
@@ -140,12 +141,12 @@ def liquidation_price(state: State, market: Market, position: Position) -> Decim
             at = state.markets[symbol]
             wallet += other.unrealized(at.mark) - maintenance_margin(at.brackets, abs(other.quantity) * at.mark)
     side = 1 if position.quantity > 0 else -1
-    quantity = abs(position.quantity)
+    quantity = position.quantity * side
     row = bracket_of(market.brackets, quantity * market.mark)
     for _ in range(MOST_BRACKETS):
         price = (wallet + row.cumulative - side * position.cost) / (quantity * (row.maintenance_ratio - side))
-        at_price = bracket_of(market.brackets, quantity * max(price, ZERO))
+        at_price = bracket_of(market.brackets, quantity * price)
         if at_price is row:
             break
         row = at_price
-    return max(price, ZERO)
+    return price if price > 0 else ZERO

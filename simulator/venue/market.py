@@ -16,7 +16,6 @@ from simulator.venue.model import (
     Candle,
     Level,
     Order,
-    OrderStatus,
     OrderType,
     Side,
     WorkingType,
@@ -154,34 +153,25 @@ class Market:
         if not self.is_exact:
             self.taken[price] = self.taken.get(price, ZERO) + quantity
 
-    def keep(self, order: Order) -> None:
-        """Store an order's new state among the open ones, or drop it when it is closed."""
-        if order.status is OrderStatus.NEW or order.status is OrderStatus.PARTIALLY_FILLED:
-            self.resting[order.order_id] = order
-        else:
-            self.resting.pop(order.order_id, None)
-            self.travelling.pop(order.order_id, None)
-        self.quiet = None
-        if order.type is not OrderType.MARKET:
-            self.is_stale = True
-
     def keep_algo(self, algo: AlgoOrder) -> int:
         """Store an algo order among the untriggered ones, or drop it; return by how much their number changes."""
         self.is_stale = True
-        was_waiting = algo.algo_id in self.waiting
-        if algo.status is not AlgoStatus.NEW:
-            self.waiting.pop(algo.algo_id, None)
-            self.trails.pop(algo.algo_id, None)
-            return -was_waiting
-        self.waiting[algo.algo_id] = algo
-        if algo.type is OrderType.TRAILING_STOP_MARKET and algo.algo_id not in self.trails:
-            self.trails[algo.algo_id] = Trail()
-        return 1 - was_waiting
+        algo_id = algo.algo_id
+        was_waiting = algo_id in self.waiting
+        if algo.status is AlgoStatus.NEW:
+            self.waiting[algo_id] = algo
+            if algo.type is OrderType.TRAILING_STOP_MARKET and algo_id not in self.trails:
+                self.trails[algo_id] = Trail()
+            return 1 - was_waiting
+        if was_waiting:
+            del self.waiting[algo_id]
+            if algo_id in self.trails:
+                del self.trails[algo_id]
+        return -was_waiting
 
     def level(self, algo: AlgoOrder) -> Decimal:
         """Return the price at which a waiting algo order fires now; 0 while a trailing one is not active."""
-        trail = self.trails.get(algo.algo_id)
-        return algo.trigger_price if trail is None else trail.level
+        return self.trails[algo.algo_id].level if algo.algo_id in self.trails else algo.trigger_price
 
     def is_reached(self, algo: AlgoOrder, price: Decimal) -> bool:
         """Tell whether `price` fires a waiting algo order; reaching its level is enough."""
@@ -225,6 +215,12 @@ class Market:
         self.wake_low, self.wake_high = ZERO, ABOVE_ALL
         self.quiet = None
         self.is_stale = False
+        if self.resting:
+            self._wake_for_orders()
+        if self.waiting:
+            self._wake_for_algos()
+
+    def _wake_for_orders(self) -> None:
         for order in self.resting.values():
             if order.type is OrderType.MARKET or order.order_id in self.travelling:
                 continue
@@ -232,25 +228,23 @@ class Market:
                 self.wake_low = max(self.wake_low, order.price)
             else:
                 self.wake_high = min(self.wake_high, order.price)
+
+    def _wake_for_algos(self) -> None:
         for algo in self.waiting.values():
-            if algo.working_type is WorkingType.CONTRACT_PRICE or self.is_exact:
-                self._wake_for(algo)
-
-    def _wake_for(self, algo: AlgoOrder) -> None:
-        if algo.algo_id in self.trails:
-            below, above = self._wake_prices_of_trail(algo, self.trails[algo.algo_id])
+            if algo.working_type is not WorkingType.CONTRACT_PRICE and not self.is_exact:
+                continue
+            below, above = self._wake_prices_of(algo)
             self.wake_low, self.wake_high = max(self.wake_low, below), min(self.wake_high, above)
-        elif fires_when_falling(algo):
-            self.wake_low = max(self.wake_low, algo.trigger_price)
-        else:
-            self.wake_high = min(self.wake_high, algo.trigger_price)
 
-    @staticmethod
-    def _wake_prices_of_trail(algo: AlgoOrder, trail: Trail) -> tuple[Decimal, Decimal]:
+    def _wake_prices_of(self, algo: AlgoOrder) -> tuple[Decimal, Decimal]:
+        falls = fires_when_falling(algo)
+        if algo.algo_id not in self.trails:
+            return (algo.trigger_price, ABOVE_ALL) if falls else (ZERO, algo.trigger_price)
+        trail = self.trails[algo.algo_id]
         ahead = trail.best or algo.activate_price
         if not ahead:
             return ABOVE_ALL, ZERO
-        return (trail.level, ahead) if fires_when_falling(algo) else (ahead, trail.level or ABOVE_ALL)
+        return (trail.level, ahead) if falls else (ahead, trail.level or ABOVE_ALL)
 
     def _spread(self) -> Decimal:
         return self.instrument.tick_size * self.liquidity.spread_ticks

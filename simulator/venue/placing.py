@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from simulator.venue import candle_orders
 from simulator.venue.decimals import ZERO
-from simulator.venue.errors import held, refusal
+from simulator.venue.errors import VenueError, held, refusal
 from simulator.venue.execution import (
     accept,
     closing_rank,
@@ -16,13 +16,14 @@ from simulator.venue.execution import (
     reduce_only_orders,
 )
 from simulator.venue.filters import (
-    check_client_id,
+    TRADING,
     check_counterparty_price,
     check_notional,
     check_percent_price,
     check_price,
     check_quantity,
     check_status,
+    is_client_id,
 )
 from simulator.venue.margin import check_new_order, is_reducing
 from simulator.venue.market import Market
@@ -34,22 +35,26 @@ def place_order(state: State, request: OrderRequest) -> Order:
     """Check, accept and match an order; refusals leave no trace."""
     if state.is_held:
         raise held()
-    market = state.market(request.symbol)
+    market = state.markets[request.symbol]
     _check_kind(state, request)
-    _check_filters(market, request)
-    request = _within_position(state, market, request)
-    _check_book(state, market, request)
+    price = expected_price(market, request)
+    _check_filters(market, request, price)
+    if request.reduce_only:
+        request = _within_position(state, market, request)
+    else:
+        check_new_order(state, market, request, price)
+    if not state.by_candles and request.type is OrderType.LIMIT:
+        _check_book(market, request)
+    has_company = bool(market.resting)
     order = accept(state, request)
-    if order.reduce_only and len(market.resting) > 1:
+    if order.reduce_only and has_company:
         enforce_reduce_only(state, market)
-    return send_to_book(state, market, order)
+    return candle_orders.send(state, market, order) if state.by_candles else send_to_book(state, market, order)
 
 
 def send_to_book(state: State, market: Market, order: Order) -> Order:
-    """Match now, after the order's latency, or by the rules of candle mode."""
-    if state.by_candles:
-        return candle_orders.send(state, market, order)
-    delay_ms = state.latency.delay_ms(order.order_id)
+    """Match now, or after the order's latency."""
+    delay_ms = state.latency.delay_ms(order.order_id) if state.latency else 0
     if not delay_ms:
         return match_as_taker(state, market, order)
     due_ms = state.now_ms + delay_ms
@@ -60,12 +65,12 @@ def send_to_book(state: State, market: Market, order: Order) -> Order:
     return order
 
 
-def check_position_side(state: State, request: OrderRequest | AlgoRequest) -> None:
-    """Refuse a position side of the other mode (-4061), and hedge mode itself, which is not supported yet (-1020)."""
-    if (request.position_side is PositionSide.BOTH) == state.is_dual:
-        raise refusal(-4061)
-    if state.is_dual:
-        raise refusal(-1020)
+def wrong_side(state: State, request: OrderRequest | AlgoRequest) -> VenueError:
+    """Return the refusal of all but one-way orders in one-way mode: -4061 where the order's side is the other mode's.
+
+    An order for hedge mode in hedge mode is right, but not supported yet: -1020.
+    """
+    return refusal(-4061 if (request.position_side is PositionSide.BOTH) == state.is_dual else -1020)
 
 
 def expected_price(market: Market, request: OrderRequest) -> Decimal:
@@ -84,52 +89,49 @@ def _check_kind(state: State, request: OrderRequest) -> None:
         raise refusal(-5037)
     if request.good_till_ms:
         raise refusal(-5040)
-    check_position_side(state, request)
-    check_client_id(request.client_order_id)
-    known = state.order_ids.get((request.symbol, request.client_order_id))
-    if known is not None and state.orders[known].is_open:
+    if state.is_dual or request.position_side is not PositionSide.BOTH:
+        raise wrong_side(state, request)
+    if not is_client_id(request.client_order_id):
+        raise refusal(-4015)
+    key = request.symbol, request.client_order_id
+    if key in state.order_ids and state.orders[state.order_ids[key]].is_open:
         raise refusal(-4116)
 
 
-def _check_filters(market: Market, request: OrderRequest) -> None:
-    rules = market.instrument
+def _check_filters(market: Market, request: OrderRequest, price: Decimal) -> None:
+    rules, mark = market.instrument, market.mark
     is_market = request.type is OrderType.MARKET
-    check_status(rules, reduce_only=request.reduce_only)
+    if rules.status != TRADING:
+        check_status(rules, reduce_only=request.reduce_only)
     check_quantity(rules, request.quantity, market=is_market)
     if is_market:
         if not market.last:
             raise refusal(-1112)
-        check_counterparty_price(
-            rules, request.side, market.ask if request.side is Side.BUY else market.bid, market.mark
-        )
+        check_counterparty_price(rules, request.side, price, mark)
     else:
-        check_price(rules, request.price)
-        check_percent_price(rules, request.side, request.price, market.mark)
+        check_price(rules, price)
+        check_percent_price(rules, request.side, price, mark)
     if not request.reduce_only:
-        check_notional(rules, market.mark if is_market else request.price, request.quantity)
-    if rules.max_orders and len(market.resting) >= rules.max_orders:
+        check_notional(rules, mark if is_market else price, request.quantity)
+    if market.resting and 0 < rules.max_orders <= len(market.resting):
         raise refusal(-2025)
 
 
 def _within_position(state: State, market: Market, request: OrderRequest) -> OrderRequest:
     """Shrink a reduce-only order to what orders ranking before it leave of the position; -2022 when that is nothing."""
-    if not request.reduce_only:
-        return request
     position = state.account.positions[request.symbol]
-    left = abs(position.quantity)
+    if not is_reducing(position, request):
+        raise refusal(-2022)
+    left = position.quantity if position.quantity > 0 else -position.quantity
     if market.resting:
         rank = closing_rank(request)
         left -= sum((o.remaining for o in reduce_only_orders(market) if closing_rank(o) <= rank), ZERO)
-    if not is_reducing(position, request) or left <= 0:
+    if left <= 0:
         raise refusal(-2022)
     return replace(request, quantity=left) if request.quantity > left else request
 
 
-def _check_book(state: State, market: Market, request: OrderRequest) -> None:
-    if not request.reduce_only:
-        check_new_order(state, market, request, expected_price(market, request))
-    if request.type is OrderType.MARKET or state.by_candles:
-        return
+def _check_book(market: Market, request: OrderRequest) -> None:
     matches = reachable(market, request) if market.last else []
     if request.time_in_force is TimeInForce.GTX and matches:
         raise refusal(-5022)

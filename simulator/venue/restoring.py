@@ -47,9 +47,10 @@ def restore(state: State, account: Restored) -> None:
         if position.is_isolated:
             position.isolated_wallet = round8(cost / account.leverage)
     for order in account.orders:
-        state.keep_new_order(order)
+        state.keep_order(order)
     for algo in account.algos:
-        state.store_algo(algo)
+        state.keep_algo(algo)
+    state.events.clear()
     state.order_id_base = account.next_order_id - len(state.orders)
     state.trade_id_base = account.next_trade_id
     state.algo_id_base = account.next_algo_id - len(state.algos)

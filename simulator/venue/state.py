@@ -27,6 +27,8 @@ from simulator.venue.model import (
     IncomeType,
     Order,
     OrderEvent,
+    OrderStatus,
+    OrderType,
     PositionChange,
     PositionSide,
     Trade,
@@ -40,6 +42,14 @@ FIRST_TRANSACTION_ID: Final = 9_000_000_001
 FAR_FUTURE_MS: Final = 1 << 62
 
 
+class Markets(dict[str, Market]):
+    """The markets by symbol; asking for an unknown one is refused with -1121."""
+
+    def __missing__(self, symbol: str) -> Market:
+        """Refuse."""
+        raise refusal(-1121)
+
+
 @dataclass(slots=True)
 class State:
     """The venue's memory. `next_due_ms` is never later than the first funding, delayed order or dead-man switch.
@@ -51,10 +61,10 @@ class State:
     """
 
     now_ms: int
-    markets: dict[str, Market]
+    markets: Markets
     account: Account
     fees: Fees
-    latency: Latency
+    latency: Latency | None
     funding: FundingSchedule
     costs: CandleCosts
     by_candles: bool = False
@@ -67,11 +77,10 @@ class State:
     arrivals: list[tuple[int, int]] = field(default_factory=list)
     countdowns: dict[str, int] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
-    orders_by_symbol: dict[str, list[int]] = field(default_factory=dict)
     order_ids: dict[tuple[str, str], int] = field(default_factory=dict)
     algos: dict[int, AlgoOrder] = field(default_factory=dict)
     algo_ids: dict[str, int] = field(default_factory=dict)
-    trades: dict[str, list[Trade]] = field(default_factory=dict)
+    trades: dict[int, Trade] = field(default_factory=dict)
     trade_count: int = 0
     order_id_base: int = FIRST_ORDER_ID
     trade_id_base: int = FIRST_TRADE_ID
@@ -86,10 +95,7 @@ class State:
 
     def market(self, symbol: str) -> Market:
         """Find a symbol's market; -1121 for an unknown one."""
-        try:
-            return self.markets[symbol]
-        except KeyError:
-            raise refusal(-1121) from None
+        return self.markets[symbol]
 
     def position(self, symbol: str) -> Position:
         """Find a symbol's position, flat or not; -1121 for an unknown one."""
@@ -113,22 +119,21 @@ class State:
         markets = [self.market(symbol)] if symbol else self.markets.values()
         return sorted((algo for market in markets for algo in market.waiting.values()), key=_algo_id)
 
-    def keep_new_order(self, order: Order) -> None:
-        """Store a new order under its ids."""
-        symbol, order_id = order.symbol, order.order_id
-        if symbol in self.orders_by_symbol:
-            self.orders_by_symbol[symbol].append(order_id)
-        else:
-            self.orders_by_symbol[symbol] = [order_id]
-        self.order_ids[symbol, order.client_order_id] = order_id
-        self.keep_order(order)
-
     def keep_order(self, order: Order) -> None:
-        """Store an order's new state."""
-        symbol = order.symbol
-        self.orders[order.order_id] = order
+        """Store an order's state under its ids, and among its market's open ones while it is one of them."""
+        symbol, order_id = order.symbol, order.order_id
+        self.orders[order_id] = order
+        self.order_ids[symbol, order.client_order_id] = order_id
         market = self.markets[symbol]
-        market.keep(order)
+        if order.status is OrderStatus.NEW or order.status is OrderStatus.PARTIALLY_FILLED:
+            market.resting[order_id] = order
+        elif order_id in market.resting:
+            del market.resting[order_id]
+            if order_id in market.travelling:
+                del market.travelling[order_id]
+        market.quiet = None
+        if order.type is not OrderType.MARKET:
+            market.is_stale = True
         if market.resting:
             self.busy[symbol] = market
         elif symbol in self.busy:
@@ -136,21 +141,14 @@ class State:
 
     def keep_algo(self, algo: AlgoOrder) -> None:
         """Store an algo order's state and tell it."""
-        self.store_algo(algo)
-        self.events.append(AlgoEvent(self.now_ms, algo))
-
-    def store_algo(self, algo: AlgoOrder) -> None:
-        """Store an algo order's state without a word."""
         self.algos[algo.algo_id] = algo
         self.algo_ids[algo.client_algo_id] = algo.algo_id
         self.waiting_count += self.markets[algo.symbol].keep_algo(algo)
+        self.events.append(AlgoEvent(self.now_ms, algo))
 
     def keep_trade(self, trade: Trade) -> None:
         """Store a fill and book its profit and commission into the wallet of its asset."""
-        if trade.symbol in self.trades:
-            self.trades[trade.symbol].append(trade)
-        else:
-            self.trades[trade.symbol] = [trade]
+        self.trades[trade.trade_id] = trade
         self.trade_count += 1
         self.unread.append(trade)
         if trade.realized_pnl or trade.commission:
@@ -184,10 +182,7 @@ class State:
 
     def tell_order(self, order: Order, execution: ExecutionType, trade: Trade | None = None) -> None:
         """Record an ORDER_TRADE_UPDATE."""
-        if self.is_brief:
-            self.events.append(OrderEvent(self.now_ms, order, execution, trade, ZERO, ZERO))
-            return
-        bids, asks = self.markets[order.symbol].open_notionals()
+        bids, asks = (ZERO, ZERO) if self.is_brief else self.markets[order.symbol].open_notionals()
         self.events.append(OrderEvent(self.now_ms, order, execution, trade, bids, asks))
 
     def tell_account(

@@ -21,7 +21,12 @@ def wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
     if market.is_stale:
         market.set_wake_prices()
     if market.quiet is None:
-        market.quiet = _wake_prices(state, market)
+        low, high = market.wake_low, market.wake_high
+        position = state.account.positions[market.instrument.symbol]
+        if position.quantity:
+            below, above = liquidation_bounds(state, market, position)
+            low, high = max(low, below), min(high, above)
+        market.quiet = low, high
     return market.quiet
 
 
@@ -35,12 +40,3 @@ def liquidation_bounds(state: State, market: Market, position: Position) -> tupl
     if position.quantity > 0:
         return (ceil_to(price, tick) + tick if price else ZERO), ABOVE_ALL
     return ZERO, floor_to(price, tick) - tick
-
-
-def _wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
-    low, high = market.wake_low, market.wake_high
-    position = state.account.positions[market.instrument.symbol]
-    if position.quantity:
-        below, above = liquidation_bounds(state, market, position)
-        low, high = max(low, below), min(high, above)
-    return low, high
