@@ -197,6 +197,7 @@ def _open_account(recording: Recording, terms: Terms, start_ms: int) -> Simulate
         funding={
             symbol: _settlements(series, recording.marks.get(symbol)) for symbol, series in recording.funding.items()
         },
+        is_tacit=True,
     )
     for symbol in symbols:
         exchange.set_margin_type(symbol, plan.account.margin_type)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
+from bot.domain.instrument import Instrument
 from bot.domain.market import MINUTE_MS, Candle
 from bot.domain.money import ZERO
 from bot.domain.order import FINAL_STATES, OrderType, Purpose, Side, TimeInForce
@@ -40,10 +41,11 @@ def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
         return
     signal_id = f"{symbol.symbol}-{candle.open_time}-enter"
     audit.signal(state, symbol, signal_id, "entry", side)
-    sizing = _size(state, symbol, candle.close)
+    strategy, instrument = symbol.trading
+    sizing = _size(state, strategy.notional, instrument, candle.close)
     ask = _ask(state, symbol, side, sizing.quantity, candle.close)
     assessment = state.risk.assess(ask, state)
-    refusal = _untimely(state, symbol, candle) or assessment.refusal or _unfit(state, symbol, ask)
+    refusal = _untimely(state, symbol, candle) or assessment.refusal or _unfit(state, symbol, instrument, ask)
     if refusal is not None:
         symbol.entry_retry_ms = refusal.retry_ms
         _refuse(state, symbol, signal_id, ask, refusal, assessment, sizing)
@@ -69,10 +71,11 @@ def again(state: State, symbol: SymbolState, intent: Intent, *, cross: bool) -> 
     left = intent.quantity - intent.executed_quantity
     price = symbol.last_close
     _, instrument = symbol.trading
-    quantity = instrument.floor_quantity(left, market=_market(state, cross=cross))
+    market = _market(state, cross=cross)
+    quantity = instrument.floor_quantity(left, market=market)
     ask = _ask(state, symbol, intent.side, quantity, price)
     assessment = state.risk.assess(ask, state)
-    refusal = _unpaced_refusal(assessment) or _unfit(state, symbol, ask, market=_market(state, cross=cross))
+    refusal = _unpaced_refusal(assessment) or _unfit(state, symbol, instrument, ask, market=market)
     if refusal is not None:
         decision_id = f"{intent.intent_id}-{intent.attempt + 1}"
         _refuse(state, symbol, decision_id, ask, refusal, assessment, intent_id=intent.intent_id)
@@ -150,13 +153,12 @@ def _limit_price(symbol: SymbolState, ask: Ask) -> Decimal:
     return instrument.floor_price(ask.price) if ask.side is Side.BUY else instrument.ceil_price(ask.price)
 
 
-def _size(state: State, symbol: SymbolState, price: Decimal) -> Sizing:
-    strategy, instrument = symbol.trading
-    resting = size(instrument, strategy.notional, price, market=False)
+def _size(state: State, notional: Decimal, instrument: Instrument, price: Decimal) -> Sizing:
+    resting = size(instrument, notional, price, market=False)
     may_cross = state.plan.execution.entry == "market" or state.plan.execution.on_ttl == "cross"
     if instrument.has_one_grid or not may_cross:
         return resting
-    crossing = size(instrument, strategy.notional, price, market=True)
+    crossing = size(instrument, notional, price, market=True)
     return crossing if crossing.quantity < resting.quantity else resting
 
 
@@ -173,8 +175,9 @@ def _untimely(state: State, symbol: SymbolState, candle: Candle) -> Refusal | No
     return None
 
 
-def _unfit(state: State, symbol: SymbolState, ask: Ask, *, market: bool | None = None) -> Refusal | None:
-    _, instrument = symbol.trading
+def _unfit(
+    state: State, symbol: SymbolState, instrument: Instrument, ask: Ask, *, market: bool | None = None
+) -> Refusal | None:
     if instrument.status != "TRADING":
         return Refusal("not_trading", f"{symbol.symbol} is {instrument.status}")
     if market is None:

@@ -34,8 +34,6 @@ def after_candle(state: State, symbol: str, close_ms: int, *, complete: bool) ->
 
 def judge_if_due(state: State) -> None:
     """Judge a minute that some symbol has not closed in time, or a day that began in silence."""
-    if state.boundary_judged and state.judge_ms is not None and state.now_ms < state.judge_ms:
-        return
     due_ms = deadline_ms(state)
     if due_ms is not None and state.now_ms >= due_ms:
         state.boundary_ms = max(state.boundary_ms, state.now_ms - state.now_ms % MINUTE_MS)

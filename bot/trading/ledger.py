@@ -27,13 +27,17 @@ def move(state: State, asset: str, amount: Decimal) -> None:
 
 
 def pay_fill(state: State, fill: Fill) -> None:
-    """Book an execution's realized profit and commission."""
+    """Book an execution's realized profit and commission; one that is not at our rate opens an incident."""
     if fill.commission_asset != state.margin_asset:
         move(state, state.margin_asset, fill.realized_pnl)
         move(state, fill.commission_asset or state.margin_asset, -fill.commission)
         return
     move(state, state.margin_asset, fill.realized_pnl - fill.commission)
-    _check_commission(state, fill)
+    rate = state.plan.maker_rate if fill.maker else state.plan.taker_rate
+    expected = expected_commission(fill.price, fill.quantity, rate)
+    if fill.commission != expected:
+        detail = f"fill {fill.trade_id}: commission {plain(fill.commission)}, by our rate {plain(expected)}"
+        audit.open_incident(state, "commission_difference", fill.symbol, audit.WARNING, detail)
 
 
 def book_funding(state: State, funding: Funding) -> SymbolState | None:
@@ -77,14 +81,6 @@ def report_difference(state: State, symbol: SymbolState, fill: Fill, expected: D
     severity = audit.CRITICAL if state.plan.mode in _STRICT_MODES else audit.WARNING
     detail = f"fill {fill.trade_id}: realized {plain(fill.realized_pnl)}, by our books {plain(expected)}"
     audit.open_incident(state, "ledger_difference", symbol.symbol, severity, detail)
-
-
-def _check_commission(state: State, fill: Fill) -> None:
-    rate = state.plan.maker_rate if fill.maker else state.plan.taker_rate
-    expected = expected_commission(fill.price, fill.quantity, rate)
-    if fill.commission != expected:
-        detail = f"fill {fill.trade_id}: commission {plain(fill.commission)}, by our rate {plain(expected)}"
-        audit.open_incident(state, "commission_difference", fill.symbol, audit.WARNING, detail)
 
 
 def _forget_oldest[Key](keys: dict[Key, None]) -> None:

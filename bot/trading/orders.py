@@ -29,6 +29,7 @@ from bot.trading.refusals import Policy, policy
 from bot.trading.state import OPEN, State, SymbolState, awaits_answer, without
 
 _KEPT_ORDERS: Final = 128
+_FORGOTTEN_AT_ONCE: Final = 64
 _FILLS_LATE_MS: Final = 10_000
 _MOST_ASKED: Final = 5
 _CANCEL_PAUSE_MS: Final = 1_000
@@ -75,7 +76,8 @@ def submit(state: State, symbol: SymbolState, approved: ApprovedOrder) -> None:
 
 def known(state: State, symbol: SymbolState, intent_id: str) -> bool:
     """Return whether this intent was sent before, in this life or an earlier one: it must not be sent twice."""
-    return symbol.order(ids.client_id(state.instance, intent_id, 1)) is not None
+    key = ids.client_id(state.instance, intent_id, 1)
+    return key in symbol.orders or key in symbol.ended
 
 
 def keep_intent(state: State, symbol: SymbolState, intent: Intent) -> None:
@@ -211,7 +213,7 @@ def put_aside(symbol: SymbolState) -> bool:
             over.append(key)
     for key in over:
         symbol.ended[key] = symbol.orders.pop(key)
-    if len(symbol.ended) > 2 * _KEPT_ORDERS:
+    if len(symbol.ended) > _KEPT_ORDERS + _FORGOTTEN_AT_ONCE:
         _forget_oldest(symbol)
     return misses_fills
 

@@ -146,8 +146,10 @@ class SymbolState:
 
     def child_ended(self, client_algo_id: str) -> bool:
         """Return whether the order that a conditional order gave birth to is known and proven ended."""
-        born = (row for row in (*self.orders.values(), *self.ended.values()) if row.report.algo_id)
-        return any(row.client_order_id == client_algo_id and self.settled(row) for row in born)
+        for row in (*self.orders.values(), *self.ended.values()):
+            if row.client_order_id == client_algo_id and row.report.algo_id and self.settled(row):
+                return True
+        return False
 
     def exposure(self) -> Exposure:
         """Return what is held and may come to be held (see `Standing`)."""

@@ -30,6 +30,7 @@ _PAUSE_MS: Final = 1_000
 _CHILD_LATE_MS: Final = 10_000
 _NAKED_RETRY_MS: Final = 60_000
 _KEPT_ALGOS: Final = 64
+_FORGOTTEN_AT_ONCE: Final = 64
 _MOST_LOST: Final = 5
 _OVER: Final = FINAL_STATES | {OrderState.PARTIALLY_FILLED}
 _GONE: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
@@ -343,7 +344,7 @@ def put_aside(symbol: SymbolState) -> None:
     ]
     for key in over:
         symbol.ended_algos[key] = symbol.algos.pop(key)
-    if len(symbol.ended_algos) > 2 * _KEPT_ALGOS:
+    if len(symbol.ended_algos) > _KEPT_ALGOS + _FORGOTTEN_AT_ONCE:
         gone = frozenset(islice(symbol.ended_algos, len(symbol.ended_algos) - _KEPT_ALGOS))
         symbol.ended_algos = without(symbol.ended_algos, gone)
         symbol.cancels, symbol.retry_ms = without(symbol.cancels, gone), without(symbol.retry_ms, gone)

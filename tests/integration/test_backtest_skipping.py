@@ -265,9 +265,8 @@ def test_an_entry_at_the_close_of_a_loss_is_decided_in_the_order_of_symbols_whic
         signals={(A, 3): LONG, (B, 30): LONG},
         risk={"daily_loss": Decimal(10)},
     )
-    bought, stopped = found.fills
-    assert (bought.symbol, stopped.symbol) == (A, A)
-    assert stopped.order_id == bought.order_id + 2, "the order of B was sent, and withdrawn when equity was judged"
+    assert [fill.symbol for fill in found.fills] == [A, B, A], "what B sent before equity was judged is not called back"
+    assert [(event.kind, minute_of(event)) for event in found.risk_events] == [("halt", 31)]
 
 
 def test_a_symbol_whose_candles_end_before_the_first_that_trades_is_left_alone():
