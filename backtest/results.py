@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct
+
 from bot.domain.fill import Fill, Funding, Transfer
 from bot.domain.money import plain
 from bot.domain.records import RiskEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(Struct, frozen=True, gc=False):
     """A completed round trip. Times are the open (ms UTC) of the candle that filled it; pnl = gross - fees + funding.
 
     `exit_reason`: signal, stop, take_profit, trailing, liquidation, hold_time or kill_switch. `entry_decision_price`

@@ -87,8 +87,11 @@ def run(
     a strategy refuses and for capital that cannot work.
     """
     searches = scans()
-    for each in terms.plan.symbols:
-        _warm_up(each, recording.history.series[each.symbol], searches)
+    all_series = [recording.history.series[each.symbol] for each in terms.plan.symbols]
+    for each, series in zip(terms.plan.symbols, all_series, strict=True):
+        _warm_up(each, series, searches)
+    if len(all_series) > 1:
+        _warm_up_together(all_series, searches)
     collected = gc.isenabled()
     gc.disable()
     try:
@@ -105,14 +108,19 @@ def _warm_up(plan: SymbolPlan, series: Series, searches: Scans) -> None:
     """Run what is compiled on one candle of these arrays, so that no run pays for compiling or reading machine code."""
     kind = strategy_class(plan.strategy)
     time_, high, low, close = series.open_time[:1], series.high[:1], series.low[:1], series.close[:1]
-    flags, none, one, half = np.zeros(1, np.uint8), np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1)
+    flags = np.zeros(1, np.uint8)
     compiled = compiled_kernel(kind)
     if compiled is not None and kind.kernel is not None:
         numbers = kind.kernel.numbers(kind.parameters_type())
         compiled.flags(time_, high, low, close, series.volume[:1], MINUTE_MS, numbers, flags)
     searches.next_entry(flags, time_, 0, 1, 0)
     searches.next_touch(flags, time_, high, low, close, 0, 1, 1, 0.0, 1.0, 0.0, 1.0, 1)
-    searches.next_breach(joined([time_]), joined([close]), none, none, one, half, half, 0.0, -1.0, 1)
+
+
+def _warm_up_together(all_series: Sequence[Series], searches: Scans) -> None:
+    times, closes = joined([each.open_time for each in all_series]), joined([each.close for each in all_series])
+    rows, amounts = np.zeros(1, np.int64), np.zeros(1)
+    searches.next_breach(times, closes, rows, rows, rows, amounts, amounts, 0.0, -1.0, 1)
 
 
 def flags_of(plan: SymbolPlan, series: Series, instrument: Instrument, interval_ms: int) -> Flags:
