@@ -132,10 +132,9 @@ class Instrument(Struct, frozen=True, gc=False):
             return self._refuse(name, f"{plain(quantity)} {self.symbol} < {plain(least)}")
         if most and quantity > most:
             return self._refuse(name, f"{plain(quantity)} {self.symbol} > {plain(most)}")
-        if quantity != self.floor_quantity(quantity, market=market):
-            return self._refuse(
-                name, f"{plain(quantity)} {self.symbol} is not a multiple of {plain(self.step(market=market))}"
-            )
+        step, offset = self._quantity_grid(market=market)
+        if (quantity - offset) % step:
+            return self._refuse(name, f"{plain(quantity)} {self.symbol} is not a multiple of {plain(step)}")
         return None
 
     def _price_refusal(self, price: Decimal) -> FilterRefusal | None:

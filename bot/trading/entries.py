@@ -125,7 +125,8 @@ def _enter(state: State, symbol: SymbolState, ask: Ask, intent_id: str, decision
         created_ms=state.now_ms,
         updated_ms=state.now_ms,
     )
-    state.record_all(state.risk.entry_taken(symbol.symbol, state.now_ms))
+    for row in state.risk.entry_taken(symbol.symbol, state.now_ms):
+        state.record(row)
     orders.submit(state, symbol, _approve(state, symbol, intent, ask, cross=False))
 
 

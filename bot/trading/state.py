@@ -236,11 +236,6 @@ class State:
         elif type(row) in RESULT_ROWS:
             self.results.append(Record(row))
 
-    def record_all(self, rows: Iterable[Row]) -> None:
-        """Write these rows."""
-        for row in rows:
-            self.record(row)
-
     def ask(self, command: Command) -> None:
         """Send this command once the rows are written."""
         self.commands.append(command)
