@@ -1,11 +1,11 @@
 """The parts of a round trip's PnL."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.trading.attribution import Attribution, Execution, Expected, attribute, expected
 from bot.trading.limits import Costs, LiquidityTier
