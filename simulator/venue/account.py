@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from simulator.venue.decimals import ZERO, round8
-from simulator.venue.model import MarginType
+from simulator.venue.model import MarginType, Trade
 
 
 @dataclass(slots=True)
@@ -56,20 +56,16 @@ class Position:
             self._increase(signed_quantity, price, commission)
             return ZERO
         if signed_quantity == -held:
-            return self._close(price)
+            realized = round8(held * price - (self.cost if held > 0 else -self.cost))
+            self.quantity = self.cost = self.fees = self.isolated_wallet = ZERO
+            self.accumulated_realized += realized
+            return realized
         closed = min(abs(signed_quantity), abs(held))
         realized = self._reduce(closed, price)
         opened = abs(signed_quantity) - closed
         if opened:
             share = commission * opened / abs(signed_quantity)
             self._increase(opened if signed_quantity > 0 else -opened, price, share)
-        self.accumulated_realized += realized
-        return realized
-
-    def _close(self, price: Decimal) -> Decimal:
-        quantity = self.quantity
-        realized = round8(quantity * price - (self.cost if quantity > 0 else -self.cost))
-        self.quantity = self.cost = self.fees = self.isolated_wallet = ZERO
         self.accumulated_realized += realized
         return realized
 
@@ -114,12 +110,16 @@ class Account:
         self.wallets[asset] = self.wallets[asset] + amount if asset in self.wallets else amount
         self.updated_ms = at_ms
 
-    def note(self, position: Position) -> None:
-        """Take note of a position's new quantity."""
-        if position.quantity:
-            self.held[position.symbol] = position
-        elif position.symbol in self.held:
-            del self.held[position.symbol]
+    def book(self, trade: Trade) -> None:
+        """Take a fill's profit and commission into the wallet of its asset, and note what is held after it."""
+        asset, symbol = trade.commission_asset, trade.symbol
+        if trade.realized_pnl or trade.commission:
+            self.wallets[asset] += trade.realized_pnl - trade.commission
+            self.updated_ms = trade.time_ms
+        if self.positions[symbol].quantity:
+            self.held[symbol] = self.positions[symbol]
+        elif symbol in self.held:
+            del self.held[symbol]
 
     def cross_wallet(self, asset: str) -> Decimal:
         """Return the wallet without what isolated positions hold."""

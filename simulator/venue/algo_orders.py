@@ -31,7 +31,7 @@ from simulator.venue.model import (
     TimeInForce,
     WorkingType,
 )
-from simulator.venue.placing import expected_price, send_to_book, wrong_side
+from simulator.venue.placing import send_to_book, wrong_side
 from simulator.venue.state import State
 
 MOST_CONDITIONAL_ORDERS: Final = 200
@@ -207,7 +207,8 @@ def _check_trailing(market: Market, request: AlgoRequest) -> None:
 
 
 def _new_algo(state: State, request: AlgoRequest) -> AlgoOrder:
-    algo_id, now_ms = state.algo_id_base + len(state.algos), state.now_ms
+    algo_id, now_ms = state.next_algo_id, state.now_ms
+    state.next_algo_id += 1
     return AlgoOrder(
         algo_id,
         request.client_algo_id or f"venue-{algo_id}",
@@ -265,7 +266,7 @@ def _check_child(state: State, market: Market, request: OrderRequest) -> None:
         if not is_reducing(state.account.positions[request.symbol], request):
             raise refusal(-2022)
     else:
-        check_new_order(state, market, request, expected_price(market, request))
+        check_new_order(state, market, request, market.expected_price(request))
     if request.type is OrderType.MARKET:
         return
     matches = reachable(market, request)

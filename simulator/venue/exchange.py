@@ -109,6 +109,8 @@ class Exchange:
             is_brief=is_brief,
             is_tacit=is_tacit,
         )
+        self.events: Final = self._state.events
+        """What happened and was not handed over yet, in order; always this list."""
         for symbol, market in markets.items():
             self._state.account.positions[symbol].leverage = min(
                 DEFAULT_LEVERAGE, max(row.initial_leverage for row in market.brackets)
@@ -446,10 +448,8 @@ class Exchange:
     # what happened
     def drain_events(self) -> list[VenueEvent]:
         """Hand over the events since the last call, in order."""
-        events = self._state.events
-        if not events:
-            return []
-        self._state.events = []
+        events = self.events.copy()
+        self.events.clear()
         return events
 
     def ledger(self) -> dict[str, Any]:
@@ -458,7 +458,7 @@ class Exchange:
 
     def counts(self) -> tuple[int, int]:
         """Give the number of orders with an id and of fills so far."""
-        return len(self._state.orders), self._state.trade_count
+        return len(self._state.orders), len(self._state.trades)
 
     # what a person or the exchange does (faults)
     def fund(self, symbol: str, rate: Decimal | None = None) -> None:

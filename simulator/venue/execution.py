@@ -28,7 +28,8 @@ from simulator.venue.state import State
 
 def accept(state: State, request: OrderRequest, *, algo_id: int = 0, close_position: bool = False) -> Order:
     """Give a checked request its order id and tell NEW, unless it is left to its fill to tell (`State`)."""
-    order_id, now_ms = state.order_id_base + len(state.orders), state.now_ms
+    order_id, now_ms = state.next_order_id, state.now_ms
+    state.next_order_id += 1
     is_market = request.type is OrderType.MARKET
     order = Order(
         order_id,
@@ -123,24 +124,22 @@ def fill(
     commission = state.fees.commission(quote, maker=maker)
     realized = position.fill(quantity if order.side is Side.BUY else -quantity, price, commission)
     position.updated_ms = state.now_ms
-    state.account.note(position)
-    state.keep_trade(
-        trade := Trade(
-            state.trade_id_base + state.trade_count,
-            order.order_id,
-            order.symbol,
-            order.side,
-            order.position_side,
-            price,
-            quantity,
-            quote,
-            maker,
-            commission,
-            asset,
-            realized,
-            state.now_ms,
-        )
+    trade = Trade(
+        state.next_trade_id,
+        order.order_id,
+        order.symbol,
+        order.side,
+        order.position_side,
+        price,
+        quantity,
+        quote,
+        maker,
+        commission,
+        asset,
+        realized,
+        state.now_ms,
     )
+    state.keep_trade(trade)
     executed = order.executed_quantity + quantity
     order = replace(
         order,

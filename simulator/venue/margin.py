@@ -11,7 +11,7 @@ from simulator.venue.decimals import ZERO
 from simulator.venue.errors import refusal
 from simulator.venue.instrument import Bracket, bracket_of, largest_notional
 from simulator.venue.market import Market
-from simulator.venue.model import Order, OrderRequest, Side
+from simulator.venue.model import MarginType, Order, OrderRequest, Side
 from simulator.venue.state import State
 
 MOST_BRACKETS: Final = 24
@@ -131,7 +131,7 @@ def liquidation_price(state: State, market: Market, position: Position) -> Decim
     """Solve balance = maintenance for the symbol's price, with the bracket at that price; 0 when there is none."""
     if not position.quantity:
         return ZERO
-    if position.is_isolated:
+    if position.margin_type is MarginType.ISOLATED:
         wallet = position.isolated_wallet
     else:
         wallet = state.account.cross_wallet(position.margin_asset)

@@ -12,10 +12,10 @@ from simulator.venue.liquidity import Liquidity, synthetic_levels
 from simulator.venue.model import (
     AlgoOrder,
     AlgoRequest,
-    AlgoStatus,
     Candle,
     Level,
     Order,
+    OrderRequest,
     OrderType,
     Side,
     WorkingType,
@@ -122,6 +122,14 @@ class Market:
         """The index price; the mark price until one was given."""
         return self.explicit_index or self.mark
 
+    def expected_price(self, request: OrderRequest) -> Decimal:
+        """Return the price an order's margin is judged at: its limit, or the best price a market order meets."""
+        if request.type is not OrderType.MARKET:
+            return request.price
+        if self.is_exact:
+            return self.last
+        return self.ask if request.side is Side.BUY else self.bid
+
     def move(self, price: Decimal, *, buyer_is_maker: bool) -> None:
         """Move the path price: a trade by a seller happened at the bid, one by a buyer at the ask."""
         self.last = price
@@ -152,22 +160,6 @@ class Market:
         """Remember that a taker took `quantity` at `price`, until the next move."""
         if not self.is_exact:
             self.taken[price] = self.taken.get(price, ZERO) + quantity
-
-    def keep_algo(self, algo: AlgoOrder) -> int:
-        """Store an algo order among the untriggered ones, or drop it; return by how much their number changes."""
-        self.is_stale = True
-        algo_id = algo.algo_id
-        was_waiting = algo_id in self.waiting
-        if algo.status is AlgoStatus.NEW:
-            self.waiting[algo_id] = algo
-            if algo.type is OrderType.TRAILING_STOP_MARKET and algo_id not in self.trails:
-                self.trails[algo_id] = Trail()
-            return 1 - was_waiting
-        if was_waiting:
-            del self.waiting[algo_id]
-            if algo_id in self.trails:
-                del self.trails[algo_id]
-        return -was_waiting
 
     def level(self, algo: AlgoOrder) -> Decimal:
         """Return the price at which a waiting algo order fires now; 0 while a trailing one is not active."""
@@ -212,29 +204,21 @@ class Market:
 
     def set_wake_prices(self) -> None:
         """Recompute what depends on open orders and on those waiting."""
-        self.wake_low, self.wake_high = ZERO, ABOVE_ALL
-        self.quiet = None
-        self.is_stale = False
-        if self.resting:
-            self._wake_for_orders()
-        if self.waiting:
-            self._wake_for_algos()
-
-    def _wake_for_orders(self) -> None:
+        low, high = ZERO, ABOVE_ALL
         for order in self.resting.values():
             if order.type is OrderType.MARKET or order.order_id in self.travelling:
                 continue
             if order.side is Side.BUY:
-                self.wake_low = max(self.wake_low, order.price)
+                low = max(low, order.price)
             else:
-                self.wake_high = min(self.wake_high, order.price)
-
-    def _wake_for_algos(self) -> None:
+                high = min(high, order.price)
         for algo in self.waiting.values():
-            if algo.working_type is not WorkingType.CONTRACT_PRICE and not self.is_exact:
-                continue
-            below, above = self._wake_prices_of(algo)
-            self.wake_low, self.wake_high = max(self.wake_low, below), min(self.wake_high, above)
+            if algo.working_type is WorkingType.CONTRACT_PRICE or self.is_exact:
+                below, above = self._wake_prices_of(algo)
+                low, high = max(low, below), min(high, above)
+        self.wake_low, self.wake_high = low, high
+        self.quiet = None
+        self.is_stale = False
 
     def _wake_prices_of(self, algo: AlgoOrder) -> tuple[Decimal, Decimal]:
         falls = fires_when_falling(algo)

@@ -27,7 +27,7 @@ from simulator.venue.filters import (
 )
 from simulator.venue.margin import check_new_order, is_reducing
 from simulator.venue.market import Market
-from simulator.venue.model import AlgoRequest, Order, OrderRequest, OrderType, PositionSide, Side, TimeInForce
+from simulator.venue.model import AlgoRequest, Order, OrderRequest, OrderType, PositionSide, TimeInForce
 from simulator.venue.state import State
 
 
@@ -37,7 +37,7 @@ def place_order(state: State, request: OrderRequest) -> Order:
         raise held()
     market = state.markets[request.symbol]
     _check_kind(state, request)
-    price = expected_price(market, request)
+    price = market.expected_price(request)
     _check_filters(market, request, price)
     if request.reduce_only:
         request = _within_position(state, market, request)
@@ -71,13 +71,6 @@ def wrong_side(state: State, request: OrderRequest | AlgoRequest) -> VenueError:
     An order for hedge mode in hedge mode is right, but not supported yet: -1020.
     """
     return refusal(-4061 if (request.position_side is PositionSide.BOTH) == state.is_dual else -1020)
-
-
-def expected_price(market: Market, request: OrderRequest) -> Decimal:
-    """Return the price margin is judged at: the limit, or the best price a market order meets."""
-    if request.type is not OrderType.MARKET:
-        return request.price
-    return market.ask if request.side is Side.BUY else market.bid
 
 
 def _check_kind(state: State, request: OrderRequest) -> None:

@@ -42,7 +42,8 @@ def restore(state: State, account: Restored) -> None:
     for symbol, (quantity, cost) in account.positions.items():
         position = state.position(symbol)
         position.quantity, position.cost = quantity, cost
-        state.account.note(position)
+        if quantity:
+            state.account.held[symbol] = position
         state.markets[symbol].is_stale = True
         if position.is_isolated:
             position.isolated_wallet = round8(cost / account.leverage)
@@ -51,9 +52,9 @@ def restore(state: State, account: Restored) -> None:
     for algo in account.algos:
         state.keep_algo(algo)
     state.events.clear()
-    state.order_id_base = account.next_order_id - len(state.orders)
-    state.trade_id_base = account.next_trade_id
-    state.algo_id_base = account.next_algo_id - len(state.algos)
+    state.next_order_id = account.next_order_id
+    state.next_trade_id = account.next_trade_id
+    state.next_algo_id = account.next_algo_id
     _end_what_was_half_done(state, account)
 
 

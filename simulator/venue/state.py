@@ -14,12 +14,13 @@ from simulator.venue.errors import held, refusal
 from simulator.venue.fees import Fees
 from simulator.venue.funding import FundingSchedule
 from simulator.venue.latency import Latency
-from simulator.venue.market import Market
+from simulator.venue.market import Market, Trail
 from simulator.venue.model import (
     AccountEvent,
     AccountReason,
     AlgoEvent,
     AlgoOrder,
+    AlgoStatus,
     BalanceChange,
     ExecutionType,
     FundingRate,
@@ -81,10 +82,9 @@ class State:
     algos: dict[int, AlgoOrder] = field(default_factory=dict)
     algo_ids: dict[str, int] = field(default_factory=dict)
     trades: dict[int, Trade] = field(default_factory=dict)
-    trade_count: int = 0
-    order_id_base: int = FIRST_ORDER_ID
-    trade_id_base: int = FIRST_TRADE_ID
-    algo_id_base: int = FIRST_ALGO_ID
+    next_order_id: int = FIRST_ORDER_ID
+    next_trade_id: int = FIRST_TRADE_ID
+    next_algo_id: int = FIRST_ALGO_ID
     liquidation_count: int = 0
     busy: dict[str, Market] = field(default_factory=dict)
     waiting_count: int = 0
@@ -141,18 +141,28 @@ class State:
 
     def keep_algo(self, algo: AlgoOrder) -> None:
         """Store an algo order's state and tell it."""
-        self.algos[algo.algo_id] = algo
-        self.algo_ids[algo.client_algo_id] = algo.algo_id
-        self.waiting_count += self.markets[algo.symbol].keep_algo(algo)
+        algo_id, market = algo.algo_id, self.markets[algo.symbol]
+        self.algos[algo_id] = algo
+        self.algo_ids[algo.client_algo_id] = algo_id
+        if algo.status is AlgoStatus.NEW:
+            self.waiting_count += algo_id not in market.waiting
+            market.waiting[algo_id] = algo
+            if algo.type is OrderType.TRAILING_STOP_MARKET and algo_id not in market.trails:
+                market.trails[algo_id] = Trail()
+        elif algo_id in market.waiting:
+            self.waiting_count -= 1
+            del market.waiting[algo_id]
+            if algo_id in market.trails:
+                del market.trails[algo_id]
+        market.is_stale = True
         self.events.append(AlgoEvent(self.now_ms, algo))
 
     def keep_trade(self, trade: Trade) -> None:
-        """Store a fill and book its profit and commission into the wallet of its asset."""
+        """Store a fill and book what it did to the account."""
         self.trades[trade.trade_id] = trade
-        self.trade_count += 1
+        self.next_trade_id += 1
         self.unread.append(trade)
-        if trade.realized_pnl or trade.commission:
-            self.account.add(trade.commission_asset, trade.realized_pnl - trade.commission, trade.time_ms)
+        self.account.book(trade)
 
     def incomes(self) -> list[Income]:
         """Return the income rows so far, oldest first."""

@@ -7,6 +7,7 @@ from simulator.venue.account import Position
 from simulator.venue.decimals import ZERO, ceil_to, floor_to
 from simulator.venue.margin import liquidation_price
 from simulator.venue.market import ABOVE_ALL, Market
+from simulator.venue.model import MarginType
 from simulator.venue.state import State
 
 ALWAYS: Final = (ABOVE_ALL, ZERO)
@@ -34,7 +35,7 @@ def liquidation_bounds(state: State, market: Market, position: Position) -> tupl
     """Return prices strictly between which the position is safe, a tick to spare; of a crossed one none is known."""
     if not position.quantity:
         return NEVER
-    if not position.is_isolated:
+    if position.margin_type is MarginType.CROSSED:
         return ALWAYS
     price, tick = liquidation_price(state, market, position), market.instrument.tick_size
     if position.quantity > 0:

@@ -680,7 +680,7 @@ def _judge(lives: Lives, mix: Mix, outcome: Outcome, bans: list[tuple[float, flo
         outcome.broken.append(f"I10: {outcome.weight:.0%} of the weight used")
     outcome.broken += [line for since, until in bans for line in _asked_while_banned(lives, since, until)]
     state = lives.server.exchange._state
-    outcome.orders, outcome.fills, outcome.deaths = len(state.orders), state.trade_count, lives.deaths - 1
+    outcome.orders, outcome.fills, outcome.deaths = len(state.orders), len(state.trades), lives.deaths - 1
     for symbol in lives.options.symbols:
         if not state.position(symbol).quantity and any(
             a.client_algo_id.startswith("a") for a in state.market(symbol).waiting.values()

@@ -6,6 +6,7 @@ set off, in the venue's order. No clock and no task is needed; time comes with t
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -76,10 +77,15 @@ class _Quote(Struct, frozen=True, gc=False):
 
 
 class SimulatedExchange:
-    """One account on a venue in this process. The venue's own inputs for candles and ticks are reached by `venue`."""
+    """One account on a venue in this process. The venue's own inputs for candles and ticks are reached by `venue`.
+
+    `wake_prices` and `next_funding_ms` are the venue's: what lets a backtest pass over candles.
+    """
 
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
+        self.wake_prices: Final = venue.wake_prices
+        self.next_funding_ms: Final = venue.next_funding_ms
         self._tops: dict[str, tuple[Decimal, Decimal]] = {}
 
     @property
@@ -182,17 +188,15 @@ class SimulatedExchange:
     def drain(self) -> list[Event]:
         """Return what the venue did since the last call, after inputs given to `venue` itself."""
         told: list[Event] = []
-        events = self.venue.drain_events()
-        if not events:
-            return told
-        for event in events:
-            if isinstance(event, OrderEvent):
+        for event in self.venue.events:
+            if type(event) is OrderEvent:
                 fill = translate.fill(event.trade) if event.trade else None
                 told.append(OrderUpdated(event.at_ms, translate.order_report(event.order), fill))
-            elif isinstance(event, AlgoEvent):
+            elif type(event) is AlgoEvent:
                 told.append(AlgoUpdated(event.at_ms, translate.algo_report(event.algo)))
-            elif isinstance(event, AccountEvent):
+            elif type(event) is AccountEvent:
                 told += self._tell_money(event)
+        self.venue.events.clear()
         return told
 
     # the market by candles (backtest)
@@ -206,7 +210,7 @@ class SimulatedExchange:
         candle given last, which is right when none was left out. `mark`: the mark price's own candle.
         """
         self.venue.open_candle(candle, minute_notional, mark)
-        return self.drain()
+        return self.drain() if self.venue.events else []
 
     def finish_candle(self, candle: Candle, detail: Sequence[Candle] = (), mark: Candle | None = None) -> list[Event]:
         """End the candle: stops and limits its high and low reached.
@@ -218,15 +222,7 @@ class SimulatedExchange:
             self.venue.finish_candle(candle, detail, mark)
         except CandleError as error:
             raise ConfigurationError(str(error)) from None
-        return self.drain()
-
-    def wake_prices(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return (low, high): a candle strictly between them, its mark's too, changes nothing but the last price."""
-        return self.venue.wake_prices(symbol)
-
-    def next_funding_ms(self, symbol: str) -> int:
-        """Return when the symbol's funding is settled next: that candle matters to a position (ms UTC)."""
-        return self.venue.next_funding_ms(symbol)
+        return self.drain() if self.venue.events else []
 
     # the market by live prices (paper)
 
@@ -283,7 +279,7 @@ class SimulatedExchange:
         except VenueError as error:
             refused = OrderRefused(self.now_ms, request.symbol, request.client_order_id, error.code, error.message)
             return [*self.drain(), refused]
-        return self.drain()
+        return self.drain() if self.venue.events else []
 
     def _cancel(self, symbol: str, client_order_id: str) -> list[Event]:
         try:
