@@ -4,13 +4,13 @@ import argparse
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from backtest.options import Prepared, add_options, prepare
+from backtest.report.figures import cost_words
 from backtest.report.html import write_report
 from backtest.report.run import ReportInput
 from backtest.report.tear_sheet import write_tear_sheet
@@ -68,7 +68,7 @@ def _report(done: Run, prepared: Prepared) -> ReportInput:
         from_ms=from_ms,
         to_ms=last_ms + history.interval_ms,
         assumptions=(*_sources(recording, terms), *assumptions(terms.costs)),
-        costs={name: str(value) for name, value in asdict(terms.costs).items()},
+        costs=cost_words(terms.costs),
         settings=prepared.settings.resolved(),
         config_hash=terms.plan.config_hash,
         code_version=terms.plan.code_version,
@@ -91,6 +91,8 @@ def _sources(recording: Recording, terms: Terms) -> tuple[str, ...]:
     given = [f"Contract filters are those of {recording.contracts.source}, for the whole time."]
     if terms.unlimited:
         given.append("No limit binds: margin is lent without end, brackets allow any size, no rule keeps trades apart.")
+    else:
+        given.extend(recording.contracts.bracket_words(terms.costs.brackets))
     if recording.detail is not None:
         given.append("What happens within a candle is judged by finer candles where there are any.")
     return tuple(given)

@@ -1,9 +1,9 @@
-"""The contracts a backtest trades: a recorded exchangeInfo answer, or what the bot's database knows."""
+"""The contracts a backtest trades and their leverage brackets: recorded answers, or what the bot's database knows."""
 
 import gzip
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from simulator.venue.instrument import parse_brackets, parse_instrument
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """An exchangeInfo answer cut to the symbols, where it is from, and leverage brackets.
+    """An exchangeInfo answer cut to the symbols, where it is from, and leverage brackets with their source by symbol.
 
     Symbols without brackets get the table that the costs name.
     """
@@ -32,11 +32,36 @@ class Contracts:
     exchange_info: dict[str, Any]
     source: str
     brackets: tuple[LeverageBracket, ...] = ()
+    bracket_sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def symbols(self) -> list[str]:
+        """Return the symbols in the order asked for."""
+        return [entry["symbol"] for entry in self.exchange_info["symbols"]]
 
     def instruments(self) -> dict[str, Instrument]:
         """Return the contracts by symbol."""
         entries = self.exchange_info["symbols"]
         return {entry["symbol"]: translate.instrument(parse_instrument(entry)) for entry in entries}
+
+    def with_brackets(self, rows: Iterable[LeverageBracket], source: str) -> "Contracts":
+        """Return the same with these brackets in place of those known of their symbols; others' are left out."""
+        symbols = frozenset(self.symbols)
+        taken = tuple(row for row in rows if row.symbol in symbols)
+        sources = dict.fromkeys((row.symbol for row in taken), source)
+        kept = tuple(row for row in self.brackets if row.symbol not in sources)
+        return replace(self, brackets=kept + taken, bracket_sources={**self.bracket_sources, **sources})
+
+    def bracket_words(self, named: str) -> tuple[str, ...]:
+        """Say in sentences where brackets come from; `named` is the table of symbols without any."""
+        symbols: dict[str, list[str]] = {}
+        for symbol in self.symbols:
+            source = self.bracket_sources.get(symbol)
+            words = f"those of {source}" if source else f"the table named {named}, none being known"
+            symbols.setdefault(words, []).append(symbol)
+        if len(symbols) == 1:
+            return tuple(f"Leverage brackets are {words}." for words in symbols)
+        return tuple(f"Leverage brackets of {', '.join(names)} are {words}." for words, names in symbols.items())
 
 
 def recorded_contracts(path: Path, symbols: Sequence[str]) -> Contracts:
@@ -49,7 +74,7 @@ def recorded_contracts(path: Path, symbols: Sequence[str]) -> Contracts:
 
 
 def stored_contracts(settings: Settings, home: Path, symbols: Sequence[str]) -> Contracts:
-    """Take the contracts the bot last read from the exchange; raises ConfigurationError saying what to pass instead."""
+    """Take contracts and brackets as the bot last read them; raises ConfigurationError saying what to pass instead."""
     status = home / "status"
     if not settings.database.url and not (status / "act.db").is_file():
         raise ConfigurationError(
@@ -64,27 +89,39 @@ def stored_contracts(settings: Settings, home: Path, symbols: Sequence[str]) -> 
             f"the bot's database does not know the contract {missing[0]}: pass --exchange-info FILE, a recorded answer "
             "of GET /fapi/v1/exchangeInfo."
         )
-    return Contracts({"symbols": [as_entry(known[symbol]) for symbol in symbols]}, "the bot's database")
+    contracts = Contracts({"symbols": [as_entry(known[symbol]) for symbol in symbols]}, "the bot's database")
+    return with_stored_brackets(contracts, queries)
 
 
-def read_brackets(path: Path, symbols: Iterable[str]) -> tuple[LeverageBracket, ...]:
-    """Read a recorded leverageBracket answer, JSON or gzipped: `[{symbol, brackets: [...]}]`. Raises DataError."""
-    wanted = frozenset(symbols)
+def with_stored_brackets(contracts: Contracts, queries: Queries) -> Contracts:
+    """Return the same with the brackets that the bot read at its last start, where it has stored any."""
+    run = queries.config_version()
+    mode = f", read in mode {run.mode}" if run else ""
+    return contracts.with_brackets(queries.leverage_brackets(), f"the bot's database{mode}")
+
+
+def with_recorded_brackets(contracts: Contracts, path: Path) -> Contracts:
+    """Return the same with the brackets of a recorded leverageBracket answer, for those symbols it lists.
+
+    The answer is `[{symbol, brackets: [...]}]`, JSON or gzipped. Raises DataError.
+    """
+    wanted = frozenset(contracts.symbols)
     try:
         raw = path.read_bytes()
         rows = json.loads(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
-        return tuple(
+        read = [
             translate.bracket(row["symbol"], bracket)
             for row in rows
             if row["symbol"] in wanted
             for bracket in parse_brackets(row["brackets"])
-        )
+        ]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): check the path of --brackets") from error
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
         raise DataError(
             f"{path}: no leverageBracket answer ({error!r}): record GET /fapi/v1/leverageBracket"
         ) from error
+    return contracts.with_brackets(read, path.name)
 
 
 def as_entry(contract: Instrument) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from backtest.contracts import Contracts, read_brackets, recorded_contracts, stored_contracts
+from backtest.contracts import Contracts, recorded_contracts, stored_contracts, with_recorded_brackets
 from backtest.history import INTERVALS, read_funding, read_history, read_marks, symbols_in
 from backtest.months import moment
 from backtest.run import Recording, Terms
@@ -205,7 +205,7 @@ def _contracts(options: argparse.Namespace, settings: Settings, folder: Path, sy
         if options.exchange_info
         else stored_contracts(settings, folder, symbols)
     )
-    return replace(contracts, brackets=read_brackets(options.brackets, symbols)) if options.brackets else contracts
+    return with_recorded_brackets(contracts, options.brackets) if options.brackets else contracts
 
 
 def _value(text: str) -> Any:

@@ -210,6 +210,9 @@ class Store(Protocol):
     def commit(self, rows: Sequence[Row]) -> None:
         """Write rows in one transaction, now; raises StoreError and then nothing is written."""
 
+    def commit_contracts(self, instruments: Sequence[Instrument], brackets: Sequence[LeverageBracket]) -> None:
+        """Write contracts as read, their brackets in place of all earlier ones, as `commit` does."""
+
     def defer(self, rows: Sequence[Row]) -> None:
         """Queue rows that no order depends on (candles, equity, evaluations, metrics) for the next slices."""
 

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
+from bot.domain.account import LeverageBracket
 from bot.domain.errors import RetryLater
 from bot.domain.fill import Fill
 from bot.domain.instrument import Instrument
@@ -58,6 +59,7 @@ from database.views import (
 
 _ALERTS = table_of(tables.Alerts)
 _ALGO_ORDERS = table_of(tables.AlgoOrders)
+_BRACKETS = table_of(tables.LeverageBrackets)
 _CANDLES = table_of(tables.Candles)
 _COMMANDS = table_of(tables.Commands)
 _CONFIG = table_of(tables.ConfigVersions)
@@ -258,6 +260,19 @@ class Queries:
     def instrument(self, symbol: str) -> Instrument | None:
         """Return a contract's filters, None when it was never read."""
         return self._first(Instrument, select(_INSTRUMENTS).where(_INSTRUMENTS.c.symbol == symbol))
+
+    def leverage_brackets(self) -> tuple[LeverageBracket, ...]:
+        """Return the brackets of every contract as last read at a start, by symbol from the smallest notional up.
+
+        Those of a database that an earlier version has written and this one has not upgraded yet: none.
+        """
+
+        def ask(connection: Connection) -> tuple[LeverageBracket, ...]:
+            if not inspect(connection).has_table(_BRACKETS.name):
+                return ()
+            return ExactReader(connection).rows(LeverageBracket, order_by=(_BRACKETS.c.symbol, _BRACKETS.c.floor))
+
+        return self._read(ask)
 
     def candles(self, symbol: str, limit: int = 500, until_ms: int = 0) -> CandleColumns:
         """Return the newest `limit` candles, those opened before `until_ms` when it is given."""

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import SQLModel
 
-from bot.domain import fill, instrument, market, records
+from bot.domain import account, fill, instrument, market, records
 from bot.domain.money import round_half_away
 from bot.domain.order import OrderState, Purpose, Side
 from database import tables
@@ -183,6 +183,7 @@ MAPS: dict[type[Struct], RowMap] = {
         _map(records.ExecutionMetric, tables.ExecutionMetrics, Ninth.REFUSE),
         _map(records.ConfigVersion, tables.ConfigVersions, Ninth.REFUSE),
         _map(instrument.Instrument, tables.Instruments, Ninth.KEEP_TEXT),
+        _map(account.LeverageBracket, tables.LeverageBrackets, Ninth.KEEP_TEXT),
         _map(market.Candle, tables.Candles, Ninth.KEEP_TEXT),
     )
 }

@@ -6,7 +6,7 @@ and its order. Calls are synchronous, on PostgreSQL too; only checkpoints run in
 
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any
@@ -15,9 +15,11 @@ from msgspec import Struct
 from sqlalchemy import Connection, Dialect, Engine, bindparam, delete, select
 from sqlalchemy.exc import DBAPIError
 
+from bot.domain.account import LeverageBracket
 from bot.domain.books import Books, HistoryMark
 from bot.domain.errors import ConfigurationError, StoreError
 from bot.domain.events import PersonAsked
+from bot.domain.instrument import Instrument
 from bot.domain.market import Candle
 from bot.domain.money import plain
 from bot.domain.records import Incident, Row
@@ -35,11 +37,12 @@ from database.session import (
     unreadable,
     writing_connection,
 )
-from database.tables import Candles, Commands, Requests, WideValues, table_of
+from database.tables import Candles, Commands, LeverageBrackets, Requests, WideValues, table_of
 
 SLICE_ROWS = 20
 CHECKPOINT_ROWS = 1_000
 
+_BRACKETS = table_of(LeverageBrackets)
 _CANDLES = table_of(Candles)
 _COMMANDS = table_of(Commands)
 _REQUESTS = table_of(Requests)
@@ -75,6 +78,7 @@ class SqlStore:
         self._errors: tuple[type[Exception], ...] = (dialect.loaded_dbapi.Error, OSError)
         self._statements = {kind: (mapping.upsert(dialect), mapping) for kind, mapping in MAPS.items()}
         self._forget_wide = _forget_statement(dialect)
+        self._forget_brackets = _forget_brackets_statement(dialect)
         self._keep_wide = upsert(_WIDE, _WIDE_COLUMNS, _WIDE_COLUMNS[:3], dialect)
         self._open_incident = upsert(_INCIDENT.table, _INCIDENT.columns, _INCIDENT.keys, dialect, replace=False)
         self._wide_rows = self._read(_wide_rows)
@@ -89,6 +93,12 @@ class SqlStore:
             return
         with self._lock:
             self._write(rows)
+
+    def commit_contracts(self, instruments: Sequence[Instrument], brackets: Sequence[LeverageBracket]) -> None:
+        """Write contracts as read, their brackets in place of all earlier ones, as `commit` does."""
+        symbols = {each.symbol for each in instruments}
+        with self._lock:
+            self._write([*instruments, *brackets], before=self._without_brackets(symbols))
 
     def defer(self, rows: Sequence[Row]) -> None:
         """Queue rows that no order depends on for the next slices."""
@@ -162,9 +172,9 @@ class SqlStore:
 
     # writing
 
-    def _write(self, rows: Sequence[Row]) -> None:
+    def _write(self, rows: Sequence[Row | LeverageBracket], before: Sequence[_Write] = ()) -> None:
         try:
-            writes = self._encode(rows)
+            writes = [*before, *self._encode(rows)]
         except InexactAmountError as error:
             raise StoreError(f"nothing was written: {error}") from error
         try:
@@ -181,7 +191,7 @@ class SqlStore:
         self._uncheckpointed += len(writes)
         self._written_at = self._clock.monotonic()
 
-    def _encode(self, rows: Sequence[Row]) -> list[_Write]:
+    def _encode(self, rows: Sequence[Row | LeverageBracket]) -> list[_Write]:
         writes: list[_Write] = []
         for row in rows:
             statement, mapping = self._statements[type(row)]
@@ -198,7 +208,12 @@ class SqlStore:
             writes.append((statement, values))
         return writes
 
-    def _encode_wide(self, mapping: RowMap, row: Row) -> list[_Write]:
+    def _without_brackets(self, symbols: Collection[str]) -> list[_Write]:
+        """Forget the brackets of symbols, and what is kept of them beside the table."""
+        wide = [key for key in self._wide_rows if key[0] == _BRACKETS.name and key[1].partition("|")[0] in symbols]
+        return [(self._forget_brackets, (symbol,)) for symbol in symbols] + [(self._forget_wide, key) for key in wide]
+
+    def _encode_wide(self, mapping: RowMap, row: Row | LeverageBracket) -> list[_Write]:
         """Keep every digit beside the table, which gets the amounts cut towards zero; open one incident a column."""
         exact = mapping.values(row)
         values, wide_columns = mapping.cut(row)
@@ -293,3 +308,8 @@ def _wide_rows(connection: Connection) -> set[tuple[str, str]]:
 def _forget_statement(dialect: Dialect) -> str:
     named = (_WIDE.c.table_name == bindparam("one"), _WIDE.c.row_key == bindparam("key"))
     return positional(delete(_WIDE).where(*named).compile(dialect=dialect), ("one", "key"))
+
+
+def _forget_brackets_statement(dialect: Dialect) -> str:
+    named = delete(_BRACKETS).where(_BRACKETS.c.symbol == bindparam("one"))
+    return positional(named.compile(dialect=dialect), ("one",))

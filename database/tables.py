@@ -30,6 +30,10 @@ def _money() -> Any:
     return Field(sa_type=Money)
 
 
+def _money_key() -> Any:
+    return Field(primary_key=True, sa_type=Money, sa_column_kwargs={"autoincrement": False})
+
+
 def _big() -> Any:
     return Field(sa_type=BigInteger)
 
@@ -201,7 +205,7 @@ class Transfers(Act, table=True):
     time_ms: int = _id()
     symbol: str = _key()
     asset: str = _key()
-    amount: Decimal = Field(primary_key=True, sa_type=Money, sa_column_kwargs={"autoincrement": False})
+    amount: Decimal = _money_key()
 
 
 class OpeningBalances(Act, table=True):
@@ -424,6 +428,18 @@ class Instruments(Act, table=True):
     percent_up: Decimal = _money()
     percent_down: Decimal = _money()
     max_orders: int
+
+
+class LeverageBrackets(Act, table=True):
+    """Notional brackets of each contract as last read at a start: a position above `floor` up to `cap` USDT."""
+
+    __tablename__ = "leverage_brackets"
+    symbol: str = _key()
+    floor: Decimal = _money_key()
+    cap: Decimal = _money()
+    leverage: int
+    maintenance_rate: Decimal = _money()
+    cum: Decimal = _money()
 
 
 class Candles(Act, table=True):

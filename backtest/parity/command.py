@@ -7,7 +7,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
 
-from backtest.contracts import Contracts, read_brackets, recorded_contracts, stored_contracts
+from backtest.contracts import (
+    Contracts,
+    recorded_contracts,
+    stored_contracts,
+    with_recorded_brackets,
+    with_stored_brackets,
+)
 from backtest.history import History, read_funding, read_history
 from backtest.months import moment
 from backtest.options import read_settings, terms_of
@@ -116,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         "--shift-days", type=int, metavar="N", help="days from the recording to the bot's clock (default: found out)"
     )
     parser.add_argument("--exchange-info", type=Path, metavar="FILE", help="contract filters (default: the bot's own)")
-    parser.add_argument("--brackets", type=Path, metavar="FILE", help="leverage tables, a leverageBracket answer")
+    parser.add_argument("--brackets", type=Path, metavar="FILE", help="leverage tables (default: the bot's own)")
     parser.add_argument("--funding", type=Path, metavar="FILE", help="settled funding rates, on the recording's time")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the backtest"
@@ -140,7 +146,7 @@ def _databases(settings: Settings, folder: Path) -> tuple[Queries, str]:
 def _task(options: argparse.Namespace, settings: Settings, folder: Path, queries: Queries) -> _Task:
     lead_ms, since_ms, until_ms = _period(options, queries)
     symbols = list(settings.symbols)
-    contracts = _contracts(options, settings, folder, symbols)
+    contracts = _contracts(options, settings, folder, queries)
     instruments = contracts.instruments()
     stored = {symbol: queries.stored_candles(symbol, lead_ms - HISTORY_MS, until_ms) for symbol in symbols}
     seen = history_of(stored, instruments)
@@ -167,10 +173,14 @@ def _period(options: argparse.Namespace, queries: Queries) -> tuple[int, int, in
     return max(first_ms, since_ms - DAY_MS), since_ms, until_ms
 
 
-def _contracts(options: argparse.Namespace, settings: Settings, folder: Path, symbols: list[str]) -> Contracts:
-    given = options.exchange_info
-    found = recorded_contracts(given, symbols) if given else stored_contracts(settings, folder, symbols)
-    return replace(found, brackets=read_brackets(options.brackets, symbols)) if options.brackets else found
+def _contracts(options: argparse.Namespace, settings: Settings, folder: Path, queries: Queries) -> Contracts:
+    given, symbols = options.exchange_info, list(settings.symbols)
+    found = (
+        with_stored_brackets(recorded_contracts(given, symbols), queries)
+        if given
+        else stored_contracts(settings, folder, symbols)
+    )
+    return with_recorded_brackets(found, options.brackets) if options.brackets else found
 
 
 def _compare(options: argparse.Namespace, settings: Settings, queries: Queries, task: _Task) -> Comparison:

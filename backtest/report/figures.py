@@ -101,7 +101,7 @@ def cost_words(costs: Costs) -> dict[str, str]:
         "volume share of a resting order": words.percent(costs.volume_share),
         "share of that when only touched": words.percent(costs.touch_share),
         "latency": f"{costs.latency_ms} ms",
-        "brackets": costs.brackets,
+        "leverage brackets where none are known": costs.brackets,
     }
 
 

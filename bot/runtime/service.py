@@ -158,7 +158,7 @@ class Service:
         books = store.books()
         engine = parts.make_engine(instruments, brackets, books)
         self._incidents.inherit(books.incidents)
-        store.commit(instruments)
+        store.commit_contracts(instruments, brackets)
         market = Market(self._symbols, parts.plan.risk.volatility_percent)
         shell = Shell(engine, store, exchange, market)
         feed = CandleFeed(exchange.candles, self._clock, self._candle, self._gap, self._revised)

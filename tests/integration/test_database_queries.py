@@ -12,6 +12,7 @@ from database.queries import Queries, thinned
 from database.session import DatabaseMissingError
 from support.database_rows import (
     D,
+    a_bracket,
     a_candle,
     a_decision,
     a_fill,
@@ -217,6 +218,23 @@ def test_the_newest_candles_come_oldest_first(tmp_path):
     assert queries.candles("BTCUSDT", limit=3, until_ms=5 * 60_000).close == [2.0, 3.0, 4.0]
     assert queries.latest_candle_ms("BTCUSDT") == 600_000
     assert queries.latest_candle_ms("ETHUSDT") == 0
+
+
+def test_brackets_are_read_by_symbol_from_the_smallest_notional_up_and_exactly(tmp_path):
+    highest = a_bracket("ETHUSDT", "800000", "9223372036854775807")
+    middle, lowest, other = a_bracket("ETHUSDT", "5000"), a_bracket("ETHUSDT", "0"), a_bracket("BTCUSDT")
+    store = a_store(tmp_path)
+    store.commit_contracts([an_instrument(), an_instrument("ETHUSDT")], [highest, lowest, other, middle])
+    store.close()
+    assert Queries(*urls(tmp_path)).leverage_brackets() == (other, lowest, middle, highest)
+
+
+def test_a_file_of_an_earlier_version_holds_no_brackets(tmp_path):
+    queries = after(tmp_path)
+    with sqlite3.connect(tmp_path / "act.db") as connection:
+        connection.execute("DROP TABLE leverage_brackets")
+    connection.close()
+    assert queries.leverage_brackets() == ()
 
 
 def test_symbols_are_those_evaluated_else_those_read(tmp_path):

@@ -10,9 +10,10 @@ from sqlalchemy import text
 from bot.domain.errors import ConfigurationError
 from database import schema
 from database.instance import instance_of
+from database.queries import Queries
 from database.session import DatabaseMissingError, reading_engine, sqlite_url, writing_engine
 from database.store import SqlStore
-from support.database_rows import AClock, a_store, an_opening, urls
+from support.database_rows import AClock, a_bracket, a_store, an_instrument, an_opening, urls
 
 NOBODY = 65534
 
@@ -43,6 +44,22 @@ def test_upgrading_twice_changes_nothing_and_keeps_the_instance(tmp_path):
     schema.upgrade(act, desk, AClock("other"))
     with reading_engine(act).connect() as connection:
         assert instance_of(connection) == "wxyz"
+
+
+def test_a_file_of_the_first_version_gains_the_brackets_and_keeps_its_rows(tmp_path):
+    act, _ = urls(tmp_path)
+    store = a_store(tmp_path)
+    store.commit([an_instrument(), an_opening("42")])
+    store.close()
+    with writing_engine(act).begin() as connection:
+        connection.execute(text("DROP TABLE leverage_brackets"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    store = a_store(tmp_path)
+    store.commit_contracts([an_instrument()], [a_bracket()])
+    assert store.books().wallets == {"USDT": 42}
+    store.close()
+    queries = Queries(*urls(tmp_path))
+    assert (queries.instruments(), queries.leverage_brackets()) == ((an_instrument(),), (a_bracket(),))
 
 
 def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path):

@@ -19,6 +19,7 @@ from database.session import reading_engine
 from database.store import SLICE_ROWS
 from support.database_rows import (
     D,
+    a_bracket,
     a_candle,
     a_decision,
     a_fill,
@@ -26,6 +27,7 @@ from support.database_rows import (
     a_store,
     an_alert,
     an_equity_point,
+    an_instrument,
     an_intent,
     an_opening,
     an_order,
@@ -126,6 +128,45 @@ def test_kept_text_is_replaced_after_a_restart_too(tmp_path):
     second.commit([a_fill(1, commission=D("0.5"))])
     second.close()
     assert rows_of(tmp_path, type(a_fill()))[0].commission == D("0.5")
+
+
+def test_a_contract_s_brackets_take_the_place_of_all_earlier_ones(store, tmp_path):
+    eth = a_bracket("ETHUSDT")
+    btc = [a_bracket(floor=floor, cap=cap) for floor, cap in (("0", "300000"), ("300000", "800000"))]
+    store.commit_contracts([an_instrument(), an_instrument("ETHUSDT")], [*btc, eth])
+    assert rows_of(tmp_path, type(eth)) == [*btc, eth]
+    narrower = a_bracket(floor="0", cap="50000", leverage=20, maintenance_rate=D("0.0065"), cum=D("12.345"))
+    store.commit_contracts([an_instrument(min_notional="5")], [narrower])
+    assert set(rows_of(tmp_path, type(eth))) == {narrower, eth}
+    assert {each.min_notional for each in rows_of(tmp_path, type(an_instrument()))} == {D(5), D(100)}
+
+
+def test_brackets_that_cannot_be_written_leave_everything_as_it_was(store, tmp_path):
+    store.commit_contracts([an_instrument()], [a_bracket()])
+    with pytest.raises(StoreError, match="nothing was written"):
+        store.commit_contracts([an_instrument(min_notional="5")], [a_bracket(cum=D("NaN"))])
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON leverage_brackets BEGIN SELECT RAISE(ABORT, 'no'); END"
+    store._connection.execute(refuse)
+    with pytest.raises(StoreError, match="nothing was written"):
+        store.commit_contracts([an_instrument(min_notional="5")], [a_bracket(cap="1")])
+    assert rows_of(tmp_path, type(a_bracket())) == [a_bracket()]
+    assert rows_of(tmp_path, type(an_instrument())) == [an_instrument()]
+
+
+def test_a_cap_without_end_is_kept_exactly_until_the_bracket_goes(tmp_path):
+    endless = a_bracket(floor="300000", cap="9223372036854775807")
+    first = a_store(tmp_path)
+    first.commit_contracts([an_instrument()], [a_bracket(), endless])
+    first.close()
+    assert rows_of(tmp_path, type(endless)) == [a_bracket(), endless]
+    second = a_store(tmp_path)
+    second.commit_contracts([an_instrument()], [a_bracket()])
+    with sqlite3.connect(tmp_path / "act.db") as connection:
+        assert connection.execute("SELECT * FROM wide_values").fetchall() == []
+    connection.close()
+    second.commit_contracts([an_instrument()], [a_bracket(floor="300000", cap="800000")])
+    second.close()
+    assert rows_of(tmp_path, type(endless)) == [a_bracket(floor="300000", cap="800000")]
 
 
 def test_deferred_rows_are_written_in_slices(store, tmp_path):

@@ -4,6 +4,7 @@ import os
 import time
 from decimal import Decimal
 
+from bot.domain.account import LeverageBracket
 from bot.domain.fill import Fill, Funding, OpeningBalance, Transfer
 from bot.domain.instrument import Instrument
 from bot.domain.market import Candle
@@ -309,7 +310,7 @@ def an_incident(number=1, **changes):
     return Incident(**{**values, **changes})
 
 
-def an_instrument(symbol="BTCUSDT", margin_asset="USDT"):
+def an_instrument(symbol="BTCUSDT", margin_asset="USDT", min_notional="100"):
     return Instrument(
         symbol=symbol,
         status="TRADING",
@@ -325,15 +326,27 @@ def an_instrument(symbol="BTCUSDT", margin_asset="USDT"):
         market_step_size=D("0.001"),
         market_min_quantity=D("0.001"),
         market_max_quantity=D(120),
-        min_notional=D(100),
+        min_notional=D(min_notional),
         percent_up=D("1.05"),
         percent_down=D("0.95"),
         max_orders=200,
     )
 
 
+def a_bracket(symbol="BTCUSDT", floor="0", cap="300000", **changes):
+    values = {
+        "symbol": symbol,
+        "floor": D(floor),
+        "cap": D(cap),
+        "leverage": 125,
+        "maintenance_rate": D("0.004"),
+        "cum": D(0),
+    }
+    return LeverageBracket(**{**values, **changes})
+
+
 def one_of_each():
-    """Return one row of every kind the store takes."""
+    """Return one row of every kind the store takes by `commit`."""
     return [
         an_intent(),
         an_order(),

@@ -24,7 +24,6 @@ def assumptions(costs: Costs) -> tuple[str, ...]:
         *_latency(costs),
         "Liquidation is judged by the candle's extremes, or by those of the mark price where a series is given.",
         *_funding(costs),
-        f"Symbols without stored leverage brackets use the table named {costs.brackets}.",
         "The rule on five-second volatility, which needs quotes, is never applied.",
     )
 

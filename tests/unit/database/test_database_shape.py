@@ -5,22 +5,29 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.domain import records
+from bot.domain.account import LeverageBracket
 from database.rows import MAPS, Ninth, read
 from database.tables import Act, Desk
-from support.database_rows import a_report, an_order, client_id, one_of_each
+from support.database_rows import a_bracket, a_report, an_order, client_id, one_of_each
 
 POSTGRES = postgresql.dialect(paramstyle="format")
 
 
 def test_every_row_has_a_table():
-    assert set(MAPS) == set(get_args(records.Row.__value__))
-    assert {type(row) for row in one_of_each()} == set(MAPS)
+    rows = set(get_args(records.Row.__value__))
+    assert {type(row) for row in one_of_each()} == rows
+    assert set(MAPS) == rows | {LeverageBracket}
+
+
+def test_brackets_are_no_row_by_itself_so_that_none_outlives_its_table():
+    assert LeverageBracket not in get_args(records.Row.__value__)
 
 
 def test_the_tables_of_the_design_exist():
     asked = (
         "orders algo_orders fills positions opening_balances transfers signals candles_1m funding_events decisions "
-        "risk_events intents instruments strategies config_versions equity commands alerts incidents execution_metrics"
+        "risk_events intents instruments leverage_brackets strategies config_versions equity commands alerts incidents "
+        "execution_metrics"
     )
     assert set(asked.split()) <= set(Act.metadata.tables)
     assert {"requests", "deliveries"} <= set(Desk.metadata.tables)
@@ -42,7 +49,7 @@ def test_upserts_take_their_values_in_column_order(mapping, dialect):
     assert statement.split("ON CONFLICT")[0].count(marker) == len(mapping.columns)
 
 
-@pytest.mark.parametrize("row", one_of_each(), ids=lambda row: type(row).__name__)
+@pytest.mark.parametrize("row", [*one_of_each(), a_bracket()], ids=lambda row: type(row).__name__)
 def test_the_driver_gets_plain_values(row):
     assert {type(value) for value in MAPS[type(row)].encode(row)} <= {str, int, bool, float}
 

@@ -179,7 +179,6 @@ def test_every_number_that_is_assumed_is_said():
         "0.01 % each 4 hours",
     ):
         assert number in said
-    assert "conservative" in said
 
 
 def test_free_costs_assume_neither_spread_nor_funding_nor_latency():
