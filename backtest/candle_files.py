@@ -4,6 +4,8 @@ A file is Parquet or CSV. Its rows belong to the symbols of its `symbol` column,
 folder or the caller gives.
 """
 
+import csv
+import gzip
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,6 +43,7 @@ INTERVALS = {
 """Every interval of candles we know, in ms, by the exchange's name for it."""
 
 _TIMES = "times"
+_EMPTY = frozenset(pyarrow.csv.ConvertOptions().null_values)
 _SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz")
 _SYMBOL = re.compile(r"[A-Z0-9]{2,}(?:USDT|USDC|BUSD|FDUSD)")
 _EARLIEST_MS, _LATEST_MS = 1_000_000_000_000, 5_000_000_000_000
@@ -311,17 +314,52 @@ class _CsvFile(_File):
         with pyarrow.csv.open_csv(path) as reader:
             known = set(reader.schema.names)
         wanted = [name for name in ("symbol", *names) if name in known]
-        kinds = {name: pa.float64() for name in names if not name.endswith("_time")} | {"symbol": pa.string()}
+        kinds = {name: pa.float64() for name in names if not _is_time(name)} | {"symbol": pa.string()}
         options = pyarrow.csv.ConvertOptions(include_columns=wanted, column_types=kinds)
-        # block by block: reading the file at once takes nearly twice the memory
-        with pyarrow.csv.open_csv(path, convert_options=options) as reader:
-            table = reader.read_all()
+        try:
+            # block by block: reading the file at once takes nearly twice the memory
+            with pyarrow.csv.open_csv(path, convert_options=options) as reader:
+                table = reader.read_all()
+        except pa.ArrowInvalid:
+            _refuse_wrong_cell(path, names)
+            raise
+        _refuse_wrong_cell(path, [name for name in names if _is_time(name) and pa.types.is_string(table[name].type)])
         self.rows = table.num_rows
         self._columns: dict[str, Any] = {name: table[name] for name in wanted}
 
     def _column(self, name: str) -> Any:
         # each is asked for once, so it goes as soon as it was converted
         return self._columns.pop(name)
+
+
+def _refuse_wrong_cell(path: Path, names: Sequence[str]) -> None:
+    """Raise `DataError` naming line and column of the first value of these columns that is no number, if there is one.
+
+    Times are numbers here too: a file that writes them out is not asked about.
+    """
+    if not names:
+        return
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        for row in rows:
+            for name in names:
+                text = row.get(name) or ""
+                if text not in _EMPTY and not _is_number(text):
+                    what = "time in milliseconds UTC" if _is_time(name) else "number"
+                    raise DataError(f"{path}: line {rows.line_num}: {name} is {text!r}, no {what}: correct it")
+
+
+def _is_time(name: str) -> bool:
+    return name.endswith("_time")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
 
 
 def _numbers_of(column: Any, symbols: Sequence[str]) -> Integers:

@@ -100,10 +100,7 @@ def _fetch_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _time(text: str) -> int:
-    try:
-        return moment(text) // MINUTE_MS * MINUTE_MS
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    return moment(text) // MINUTE_MS * MINUTE_MS
 
 
 def _fetch(root: Path, options: argparse.Namespace) -> int:

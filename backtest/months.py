@@ -1,5 +1,6 @@
 """Times people give and months files are kept by; everything is ms UTC."""
 
+import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -7,11 +8,13 @@ DAY_MS = 86_400_000
 
 
 def moment(text: str) -> int:
-    """Read 2025-05-23 or 2025-05-23T10:00:00Z as ms UTC. Raises ValueError saying what is expected."""
+    """Read 2025-05-23 or 2025-05-23T10:00:00Z, an option's value, as ms UTC; raises ArgumentTypeError."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no time: give 2025-05-23 or 2025-05-23T10:00:00Z, in UTC") from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: give a date or a time in UTC, such as 2025-05-23 or 2025-05-23T10:00:00Z"
+        ) from error
     aware = found if found.tzinfo else found.replace(tzinfo=UTC)
     return int(aware.timestamp()) * 1000
 

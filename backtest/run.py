@@ -176,6 +176,7 @@ def _run(
         wallet=engine.stakes()[0] - (LENT if terms.unlimited else ZERO),
         candles=sum(lane.end - lane.first for lane in lanes),
         visited=loop.visited,
+        transfers=tuple(notebook.transfers),
     )
 
 

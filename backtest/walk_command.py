@@ -11,7 +11,6 @@ from backtest.results import Outcome
 from backtest.run import run
 from backtest.sweep.grid import read_grid
 from backtest.walk_forward import Walk, WalkForward, walk_forward, windows
-from bot.domain.errors import ConfigurationError
 from bot.domain.market import DAY_MS
 from bot.domain.money import plain
 from bot.loader import check_strategies
@@ -103,7 +102,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _days(text: str) -> int:
-    days = int(text)
-    if days < 1:
-        raise ConfigurationError(f"{days} days make no window. Give 1 or more.")
-    return days
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} days make no window: give a whole number of at least 1")
+    return int(text)

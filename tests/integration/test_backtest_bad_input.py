@@ -77,6 +77,13 @@ def assert_refused(answer, code, *words):
     assert given_code == code, error
 
 
+def test_a_compressed_file_with_a_value_that_is_none_names_its_line(act, given):
+    write_csv(given / "candles.csv", changed(30, low="-"))
+    packed = given / "packed.csv.gz"
+    packed.write_bytes(gzip.compress((given / "candles.csv").read_bytes()))
+    assert_refused(act(data=packed), DATA, "packed.csv.gz: line 32: low is '-', no number: correct it")
+
+
 def changed(row, **values):
     return [*GOOD[:row], {**GOOD[row], **values}, *GOOD[row + 1 :]]
 
@@ -92,7 +99,10 @@ def test_the_good_files_run(act):
         ([*GOOD[:5], GOOD[7], GOOD[6], *GOOD[8:]], ["out of order", "2025-01-06T00:06"]),
         (changed(7, close="nan"), ["close", "2025-01-06T00:07"]),
         (changed(7, close=""), ["close"]),
-        (changed(7, close="about a hundred"), ["about a hundred"]),
+        (changed(7, close="about a hundred"), ["line 9: close is 'about a hundred', no number"]),
+        (changed(7, volume="1_000"), ["line 9: volume is '1_000', no number"]),
+        (changed(7, open_time="later"), ["line 9: open_time is 'later', no time in milliseconds"]),
+        (changed(0, open_time="6 January"), ["line 2: open_time is '6 January', no time in milliseconds"]),
         (changed(7, close="inf", high="inf"), ["2025-01-06T00:07"]),
         (changed(7, volume=-1), ["volume", "2025-01-06T00:07"]),
         (changed(7, open=0, low=0), ["2025-01-06T00:07"]),
@@ -264,8 +274,8 @@ def test_output_that_cannot_be_written_is_refused_before_anything_runs(act, give
         (("--symbol",), "--symbol"),
         (("--bogus",), "--bogus"),
         (("more",), "more"),
-        (("--from", "yesterday"), "yesterday"),
-        (("--to", "2025-13-01"), "2025-13-01"),
+        (("--from", "yesterday"), "'yesterday' is no time: give a date or a time in UTC, such as 2025-05-23 or"),
+        (("--to", "2025-13-01"), "'2025-13-01' is no time"),
     ],
 )
 def test_words_that_are_no_option_are_a_mistake_in_usage(act, words, told):

@@ -1,4 +1,5 @@
 import resource
+from argparse import ArgumentTypeError
 
 import numpy as np
 import pyarrow.parquet
@@ -169,5 +170,5 @@ def test_times_are_read_as_utc_unless_they_say_otherwise():
     assert moment("2025-03-01") == MIDNIGHT
     assert moment("2025-03-01T00:01:00Z") == MIDNIGHT + MINUTE
     assert moment("2025-03-01T02:00:00+02:00") == MIDNIGHT
-    with pytest.raises(ValueError, match="'soon' is no time"):
+    with pytest.raises(ArgumentTypeError, match="'soon' is no time"):
         moment("soon")

@@ -384,7 +384,7 @@ def test_times_that_are_no_times_are_refused(tmp_path):
 def test_what_is_no_number_is_refused(tmp_path):
     text = [row | {"close": "high"} for row in candles()]
     assert "column 'close' of BTCUSDT holds string" in refusal(parquet(tmp_path / "a.parquet", text))
-    assert "a.csv: cannot be read" in refusal(csv(tmp_path / "a.csv", text))
+    assert "a.csv: line 2: close is 'high', no number" in refusal(csv(tmp_path / "a.csv", text))
 
 
 def test_a_file_without_rows_is_refused(tmp_path):
