@@ -91,6 +91,8 @@ def _sources(recording: Recording, terms: Terms) -> tuple[str, ...]:
     given = [f"Contract filters are those of {recording.contracts.source}, for the whole time."]
     if terms.unlimited:
         given.append("No limit binds: margin is lent without end, brackets allow any size, no rule keeps trades apart.")
+    else:
+        given.extend(recording.contracts.bracket_words(terms.costs.brackets))
     if recording.detail is not None:
         given.append("What happens within a candle is judged by finer candles where there are any.")
     return tuple(given)
