@@ -52,11 +52,11 @@ class Position:
     def fill(self, signed_quantity: Decimal, price: Decimal, commission: Decimal) -> Decimal:
         """Apply one fill, positive = bought, and return the realized PnL; a flip closes, then opens at `price`."""
         held = self.quantity
-        if not held or (held > 0) == (signed_quantity > 0):
+        if not held or (held > ZERO) == (signed_quantity > ZERO):
             self._increase(signed_quantity, price, commission)
             return ZERO
         if signed_quantity == -held:
-            realized = round8(held * price - (self.cost if held > 0 else -self.cost))
+            realized = round8(held * price - (self.cost if held > ZERO else -self.cost))
             self.quantity = self.cost = self.fees = self.isolated_wallet = ZERO
             self.accumulated_realized += realized
             return realized
@@ -70,7 +70,7 @@ class Position:
         return realized
 
     def _increase(self, signed_quantity: Decimal, price: Decimal, commission: Decimal) -> None:
-        quote = price * (signed_quantity if signed_quantity > 0 else -signed_quantity)
+        quote = price * (signed_quantity if signed_quantity > ZERO else -signed_quantity)
         self.quantity += signed_quantity
         self.cost += quote
         self.fees += commission

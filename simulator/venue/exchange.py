@@ -72,7 +72,7 @@ class Exchange:
     `by_candles`: candle mode (`candle_matching`), where the market is `open_candle` and `finish_candle` alone, and
     `costs` stand in for the book (default: neither spread nor slippage).
     `is_brief`: events leave out what only a user stream shows, the ACCOUNT_UPDATE of a fill and open notionals.
-    `is_tacit`: market orders are not told NEW, for an owner who takes an order that is not refused as accepted.
+    `is_tacit`: market orders are not told NEW, for an owner who knows that one not refused is accepted.
     """
 
     def __init__(

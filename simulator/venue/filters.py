@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from simulator.venue.decimals import ceil_to, floor_to, plain
+from simulator.venue.decimals import ZERO, ceil_to, floor_to, plain
 from simulator.venue.errors import refusal
 from simulator.venue.instrument import Instrument
 from simulator.venue.model import Side
@@ -27,7 +27,7 @@ def check_status(instrument: Instrument, *, reduce_only: bool) -> None:
 
 def check_price(instrument: Instrument, price: Decimal) -> None:
     """PRICE_FILTER: -4013, -4002, -4014, and -1111 with more decimals than the symbol's precision."""
-    if price <= 0 or price < instrument.min_price:
+    if price <= ZERO or price < instrument.min_price:
         raise refusal(-4013)
     if instrument.max_price and price > instrument.max_price:
         raise refusal(-4002)
@@ -40,7 +40,7 @@ def check_quantity(instrument: Instrument, quantity: Decimal, *, market: bool) -
     smallest = instrument.market_min_quantity if market else instrument.min_quantity
     largest = instrument.market_max_quantity if market else instrument.max_quantity
     step = instrument.market_step_size if market else instrument.step_size
-    if quantity <= 0:
+    if quantity <= ZERO:
         raise refusal(-4003)
     if step and (quantity - smallest) % step:
         raise refusal(-1111 if _decimals(quantity) > instrument.quantity_precision else -4023)
@@ -65,7 +65,7 @@ def check_percent_price(instrument: Instrument, side: Side, price: Decimal, mark
 
 
 def check_counterparty_price(instrument: Instrument, side: Side, best: Decimal, mark: Decimal) -> None:
-    """PERCENT_PRICE of a market order: the best price of the other side must satisfy it (-4131)."""
+    """PERCENT_PRICE of a market order: the best price of the other side must satisfy it, as the mark does (-4131)."""
     if side is Side.BUY and instrument.multiplier_up and best > mark * instrument.multiplier_up:
         raise refusal(-4131)
     if side is Side.SELL and instrument.multiplier_down and best < mark * instrument.multiplier_down:

@@ -108,7 +108,7 @@ def check_new_order(state: State, market: Market, request: OrderRequest, price: 
 
 def is_reducing(position: Position, order: Order | OrderRequest) -> bool:
     """Tell whether the order's side is the one that closes the position."""
-    return bool(position.quantity) and (position.quantity > 0) == (order.side is Side.SELL)
+    return bool(position.quantity) and (position.quantity > ZERO) == (order.side is Side.SELL)
 
 
 def must_be_liquidated(state: State, market: Market, position: Position) -> bool:
@@ -140,12 +140,12 @@ def liquidation_price(state: State, market: Market, position: Position) -> Decim
                 continue
             at = state.markets[symbol]
             wallet += other.unrealized(at.mark) - maintenance_margin(at.brackets, abs(other.quantity) * at.mark)
-    side = 1 if position.quantity > 0 else -1
-    quantity = position.quantity * side
-    row = bracket_of(market.brackets, quantity * market.mark)
+    quantity = position.quantity
+    size, cost = (quantity, position.cost) if quantity > ZERO else (-quantity, -position.cost)
+    row = bracket_of(market.brackets, size * market.mark)
     for _ in range(MOST_BRACKETS):
-        price = (wallet + row.cumulative - side * position.cost) / (quantity * (row.maintenance_ratio - side))
-        at_price = bracket_of(market.brackets, quantity * price)
+        price = (wallet + row.cumulative - cost) / (size * row.maintenance_ratio - quantity)
+        at_price = bracket_of(market.brackets, size * price)
         if at_price is row:
             break
         row = at_price

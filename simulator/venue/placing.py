@@ -100,7 +100,8 @@ def _check_filters(market: Market, request: OrderRequest, price: Decimal) -> Non
     if is_market:
         if not market.last:
             raise refusal(-1112)
-        check_counterparty_price(rules, request.side, price, mark)
+        if price != mark:
+            check_counterparty_price(rules, request.side, price, mark)
     else:
         check_price(rules, price)
         check_percent_price(rules, request.side, price, mark)
@@ -115,11 +116,11 @@ def _within_position(state: State, market: Market, request: OrderRequest) -> Ord
     position = state.account.positions[request.symbol]
     if not is_reducing(position, request):
         raise refusal(-2022)
-    left = position.quantity if position.quantity > 0 else -position.quantity
+    left = position.quantity if position.quantity > ZERO else -position.quantity
     if market.resting:
         rank = closing_rank(request)
         left -= sum((o.remaining for o in reduce_only_orders(market) if closing_rank(o) <= rank), ZERO)
-    if left <= 0:
+    if left <= ZERO:
         raise refusal(-2022)
     return replace(request, quantity=left) if request.quantity > left else request
 

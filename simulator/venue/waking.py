@@ -26,7 +26,8 @@ def wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
         position = state.account.positions[market.instrument.symbol]
         if position.quantity:
             below, above = liquidation_bounds(state, market, position)
-            low, high = max(low, below), min(high, above)
+            low = below if below > low else low  # noqa: FURB136 - max() takes four times as long
+            high = above if above < high else high  # noqa: FURB136 - so does min()
         market.quiet = low, high
     return market.quiet
 
@@ -38,6 +39,6 @@ def liquidation_bounds(state: State, market: Market, position: Position) -> tupl
     if position.margin_type is MarginType.CROSSED:
         return ALWAYS
     price, tick = liquidation_price(state, market, position), market.instrument.tick_size
-    if position.quantity > 0:
+    if position.quantity > ZERO:
         return (ceil_to(price, tick) + tick if price else ZERO), ABOVE_ALL
     return ZERO, floor_to(price, tick) - tick

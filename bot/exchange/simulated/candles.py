@@ -51,8 +51,7 @@ def open_candle_venue(
     `exchange_info` is an exchangeInfo answer cut to the symbols wanted. Symbols without `brackets` get the table that
     the costs name. `funding` holds recorded settlements in time order, at whole minutes, by symbol, with a mark of 0
     where none was recorded (then the price at that candle's open stands for it); other symbols settle by the costs.
-    `is_tacit`: the first word about a market order is its fill or its end, for a core that takes an order sent and not
-    refused as accepted, so that it can cancel one that still waits for its open.
+    `is_tacit`: the first word about a market order is its fill or its end; until then it is open like any other.
     """
     symbols = [entry["symbol"] for entry in exchange_info["symbols"]]
     named = _NAMED_BRACKETS[costs.brackets]

@@ -159,6 +159,16 @@ def test_an_exit_that_was_not_told_is_told_to_expire_when_the_stop_was_first():
     assert words(exits) == ["EXPIRED"]
 
 
+def test_a_tacit_venue_tells_the_order_of_a_stop_as_ever():
+    simulated = a_tacit()
+    simulated.execute(submit())
+    simulated.open_candle(a_candle(1, "100000"))
+    simulated.execute(place_stop("99000"))
+    simulated.finish_candle(a_candle(1, "100000"))
+    told = words(simulated.open_candle(a_candle(2, "98000")))
+    assert told == ["algo TRIGGERING", "NEW", "FILLED", "algo TRIGGERED", "algo FINISHED"]
+
+
 def test_what_rests_is_told_by_a_tacit_venue_too():
     simulated = a_tacit()
     assert words(simulated.execute(submit(price="99000"))) == ["NEW"]
