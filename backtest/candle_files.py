@@ -147,8 +147,13 @@ def read_parts(
             for part in parts:
                 part.values[name] = _values(column, part, rows[part.symbol], name)
             del column
-        pa.default_memory_pool().release_unused()
+        give_memory_back()
         return parts
+
+
+def give_memory_back() -> None:
+    """Return to the system what reading has freed: what comes after would need as much again beside it."""
+    pa.default_memory_pool().release_unused()
 
 
 def _is_data(path: Path) -> bool:

@@ -18,6 +18,7 @@ from backtest.candle_files import (
     Rows,
     check_candles,
     files_in,
+    give_memory_back,
     interval_name,
     read_parts,
     spacing_of,
@@ -152,6 +153,7 @@ def read_history(
         spacing_ms = spacings[symbol] or known
         findings += holes(series[symbol], spacing_ms)
         series[symbol] = resampled(series[symbol], spacing_ms, known, findings)
+    give_memory_back()
     return History(interval_ms=known, series=series, findings=tuple(findings))
 
 

@@ -1,6 +1,9 @@
 import gc
 import gzip
+import os
 import random
+import subprocess
+import sys
 import tracemalloc
 from decimal import Decimal
 
@@ -528,3 +531,26 @@ def test_rows_without_a_symbol_are_nobodys(tmp_path):
     rows = candles(count=3) + [row | {"symbol": None} for row in candles(count=2)]
     for file in (parquet(tmp_path / "a.parquet", rows), csv(tmp_path / "a.csv", rows)):
         assert read_history([file], BTC).series["BTCUSDT"].open_time.size == 3
+
+
+def test_what_reading_takes_for_a_while_goes_back_to_the_system(tmp_path):
+    count = 1_000_000
+    prices = {name: np.full(count, 1000.0) for name in ("open", "high", "low", "close", "volume")}
+    rows = pa.table({"open_time": MIDNIGHT + MINUTE * np.arange(count), **prices})
+    parquet(tmp_path / "BTCUSDT.parquet", rows)
+    program = (
+        "import sys; from pathlib import Path; from backtest.history import read_history;"
+        "from support.market_files import instruments;"
+        "resident = lambda: int(Path('/proc/self/statm').read_text().split()[1]) * 4096;"
+        "before = resident(); history = read_history([Path(sys.argv[1])], instruments('BTCUSDT'));"
+        "print((resident() - before) / sum(getattr(history.series['BTCUSDT'], name).nbytes"
+        " for name in ('open_time', 'open', 'high', 'low', 'close', 'volume')))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "BTCUSDT.parquet"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        text=True,
+        capture_output=True,
+    )
+    assert float(told.stdout) < 2
