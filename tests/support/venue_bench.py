@@ -86,7 +86,11 @@ def idle() -> float:
 def a_venue() -> SimulatedExchange:
     """Return an isolated account at three times leverage."""
     simulated = open_candle_venue(
-        builtin_exchange_info((SYMBOL,)), balance=Decimal(1_000_000), start_ms=START_MS, costs=Costs.free()
+        builtin_exchange_info((SYMBOL,)),
+        balance=Decimal(1_000_000),
+        start_ms=START_MS,
+        costs=Costs.free(),
+        is_tacit=True,
     )
     simulated.set_margin_type(SYMBOL, "ISOLATED")
     simulated.set_leverage(SYMBOL, 3)
