@@ -4,7 +4,7 @@ import pytest
 
 from simulator.venue.costs import CandleCosts, Tier
 from simulator.venue.latency import ConstantLatency
-from simulator.venue.model import AlgoStatus, OrderStatus
+from simulator.venue.model import AlgoStatus, OrderEvent, OrderStatus
 from tests.unit.simulator.candle_run import MINUTE_MS, ARun, a_long
 from tests.unit.simulator.venue_builders import BTC, START_MS, a_limit, a_market, a_stop, d, position, trades
 
@@ -268,3 +268,27 @@ def test_without_latency_the_fill_is_exactly_the_open():
     run.exchange.place_order(a_market("BUY", "0.010"))
     run.candle("100000", "100400", "100000", "100400")
     assert last_price(run) == d("100000")
+
+
+def test_a_stop_that_fires_comes_before_an_exit_still_on_its_way():
+    run = ARun(latency=ConstantLatency(90_000))
+    run.candle("100000", "100000", "100000", "100000")
+    run.exchange.place_order(a_market("BUY", "0.010"))
+    run.candle("100000", "100000", "100000", "100000")
+    run.candle("100000", "100000", "100000", "100000")
+    run.exchange.place_algo(a_stop("SELL", "99000"))
+    leaving = run.exchange.place_order(a_market("SELL", "0.010", reduce_only=True))
+    run.exchange.drain_events()
+    run.candle("100000", "100000", "98000", "98000")
+    told = [
+        (event.order.order_id, event.order.status)
+        for event in run.exchange.drain_events()
+        if isinstance(event, OrderEvent)
+    ]
+    child = leaving.order_id + 1
+    assert told == [
+        (child, OrderStatus.NEW),
+        (leaving.order_id, OrderStatus.EXPIRED),
+        (child, OrderStatus.FILLED),
+    ]
+    assert position(run.exchange) == 0
