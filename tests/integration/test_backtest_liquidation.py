@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backtest.contracts import Contracts
+from backtest.history import MarkSeries
 from backtest.run import Recording, Terms, run
 from backtest.statistics import equity_curve
 from bot.trading.limits import AccountRules, CorePlan, Costs, ExecutionRules, PacingLimits, RiskLimits, SymbolPlan
@@ -20,7 +21,7 @@ CLOSES = [100] * 10 + [92] * 20
 FALL_MS = MONDAY + 10 * MINUTE
 
 
-def outcome_of_a_fall(every_candle):
+def outcome_of_a_fall(every_candle, marks=None):
     """Buy 1,000 USDT at twentyfold leverage with a stop far away, and let the price fall by 8 %."""
     filters = Filters(tick=Fraction("0.1"), step=Fraction("0.001"), max_quantity=Fraction(1000))
     contracts = Contracts({"symbols": [an_instrument(BTC, filters)]}, "made up")
@@ -36,7 +37,7 @@ def outcome_of_a_fall(every_candle):
     )
     flags = np.zeros(len(CLOSES), np.uint8)
     flags[2] = LONG
-    recording = Recording(contracts, contracts.instruments(), a_history(a_series(CLOSES)))
+    recording = Recording(contracts, contracts.instruments(), a_history(a_series(CLOSES)), marks=marks or {})
     return recording, run(recording, Terms(plan, costs, Decimal(10_000)), flags={BTC: flags}, every_candle=every_candle)
 
 
@@ -52,3 +53,27 @@ def test_what_the_insurance_fund_takes_or_gives_is_a_row_of_its_own_minute(every
     assert outcome.wallet == outcome.opening_balance + traded + cleared.amount
     curve = equity_curve(outcome, recording.history, 0)
     assert curve.equity[curve.times > FALL_MS] == pytest.approx(float(outcome.wallet))
+
+
+def marks_of(prices):
+    """Return mark price bars whose low is the price, beside the candles."""
+    low = np.array(prices, np.float64)
+    times = MONDAY + MINUTE * np.arange(low.size)
+    return {
+        BTC: MarkSeries(BTC, times, np.full(low.size, 100.0), np.full(low.size, 100.0), low, np.full(low.size, 100.0))
+    }
+
+
+@pytest.mark.parametrize("every_candle", [False, True])
+@pytest.mark.parametrize(
+    ("lows", "liquidated_ms"),
+    [
+        ([100] * 30, []),
+        ([100] * 6 + [92] + [100] * 23, [MONDAY + 6 * MINUTE]),
+        ([100] * 29 + [92], [MONDAY + 29 * MINUTE]),
+    ],
+    ids=["never falls", "falls before the price", "falls long after the price"],
+)
+def test_the_mark_price_decides_about_a_liquidation_where_it_is_given(every_candle, lows, liquidated_ms):
+    _, done = outcome_of_a_fall(every_candle, marks_of(lows))
+    assert [trade.exit_time for trade in done.outcome.trades if trade.exit_reason == "liquidation"] == liquidated_ms
