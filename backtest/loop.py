@@ -81,7 +81,7 @@ class Loop:
         lanes = [lane]
         while lane.due_ms != NEVER:
             if self._watches_equity and lane.is_held and lane.due_ms >= self._next_day_ms():
-                self._catch_up(lane, lane.due - 1)
+                self._catch_up(lane, lane.due - 1)  # a day starts from the close before it
             if self._open_due(lane):
                 self._close(lanes)
 
