@@ -104,7 +104,7 @@ def _ask(state: State, symbol: SymbolState, side: Side, quantity: Decimal, price
 
 def _intent_id(symbol: SymbolState, candle: Candle) -> str:
     strategy = audit.strategy_name(symbol)
-    return ids.intent_id(Purpose.ENTRY, symbol.symbol, strategy, Purpose.ENTRY, candle.open_time)
+    return ids.intent_id(Purpose.ENTRY, f"{symbol.symbol}|{strategy}|{Purpose.ENTRY}|{candle.open_time}")
 
 
 def _enter(state: State, symbol: SymbolState, ask: Ask, intent_id: str, decision_id: str) -> None:

@@ -63,7 +63,8 @@ def leave(state: State, symbol: SymbolState, reason: str, cause: str) -> None:
 
 
 def _leave(state: State, symbol: SymbolState, reason: str, cause: str) -> None:
-    intent_id = ids.intent_id(Purpose.EXIT, symbol.symbol, audit.strategy_name(symbol), Purpose.EXIT, cause)
+    strategy = audit.strategy_name(symbol)
+    intent_id = ids.intent_id(Purpose.EXIT, f"{symbol.symbol}|{strategy}|{Purpose.EXIT}|{cause}")
     if orders.known(state, symbol, intent_id):
         return
     entries.withdraw(state, symbol)

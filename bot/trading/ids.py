@@ -18,9 +18,9 @@ class ClientId(NamedTuple):
     attempt: int
 
 
-def intent_id(purpose: Purpose, *cause: object) -> str:
+def intent_id(purpose: Purpose, cause: str) -> str:
     """Return the id of the intent with this cause: its role letter and 20 hex digits."""
-    return purpose + blake2b("|".join(map(str, cause)).encode(), digest_size=10).hexdigest()
+    return purpose + blake2b(cause.encode(), digest_size=10).hexdigest()
 
 
 def client_id(instance: str, intent: str, attempt: int) -> str:

@@ -177,9 +177,9 @@ def _move(state: State, symbol: SymbolState, current: AlgoOrderRow) -> None:
 
 def _place_new(state: State, symbol: SymbolState) -> None:
     price = _wanted_price(symbol)
-    cause = (symbol.symbol, Purpose.STOP, symbol.track.trip, price, symbol.stop_id, state.now_ms)
+    cause = f"{symbol.symbol}|{Purpose.STOP}|{symbol.track.trip}|{price}|{symbol.stop_id}|{state.now_ms}"
     intent = Intent(
-        intent_id=ids.intent_id(Purpose.STOP, *cause),
+        intent_id=ids.intent_id(Purpose.STOP, cause),
         symbol=symbol.symbol,
         purpose=Purpose.STOP,
         side=fills.closing_side(symbol.track),
