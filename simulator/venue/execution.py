@@ -181,7 +181,7 @@ def enforce_reduce_only(state: State, market: Market) -> None:
 
 
 def reduce_only_orders(market: Market) -> list[Order]:
-    """List open reduce-only orders, those most likely to fill first: what is still on its way comes after the others."""
+    """List open reduce-only orders, those most likely to fill first: what is on its way comes after the others."""
     orders = [order for order in market.resting.values() if order.reduce_only]
     if len(orders) > 1:
         orders.sort(key=lambda each: (each.order_id in market.travelling, *closing_rank(each), each.order_id))
