@@ -169,10 +169,13 @@ class Loop:
 
     def _look_ahead(self, lane: Lane) -> None:
         """Find the next candle of the symbol at which something can happen."""
+        if self._every_candle:
+            lane.wait_for(lane.at)
+            return
         watch = self._engine.watch_symbol(lane.symbol)
         lane.is_busy = not watch.idle
         lane.is_held = watch.flags != _ENTRIES
-        if self._every_candle or lane.is_busy:
+        if lane.is_busy:
             lane.wait_for(lane.at)
         elif lane.is_held:
             lane.wait_for(self._next_touch(lane, watch.flags))
