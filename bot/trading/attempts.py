@@ -71,6 +71,8 @@ def _go_on_with_exit(state: State, symbol: SymbolState, intent: Intent, last: Or
     if not symbol.track.quantity or intent.executed_quantity >= intent.quantity:
         symbol.stop_after_ms = 0
         orders.close_intent(state, symbol, intent, DONE)
+    elif exits.triggered(symbol):
+        orders.close_intent(state, symbol, intent, GIVEN_UP)  # the stop has fired and closes what is left
     elif _exhausted(state, intent):
         exits.failed(state, symbol, intent)
     elif _refusal_policy(last) is Policy.RECONCILE:

@@ -98,9 +98,12 @@ def fire(state: State, market: Market, algo: AlgoOrder) -> None:
         end(state, algo, AlgoStatus.REJECTED, reason)
         return
     child = accept(state, request, algo_id=algo.algo_id, close_position=algo.close_position)
-    if child.reduce_only:
+    if state.by_candles:  # it trades at once, and what it leaves nothing to close is told after it
+        child = reach(state, market, child, market.last)
+    if child.reduce_only and child.is_open:
         enforce_reduce_only(state, market)
-    child = reach(state, market, child, market.last) if state.by_candles else send_to_book(state, market, child)
+    if not state.by_candles:
+        child = send_to_book(state, market, child)
     _tell_triggered(state, algo, child)
 
 

@@ -288,7 +288,7 @@ def test_a_stop_that_fires_comes_before_an_exit_still_on_its_way():
     child = leaving.order_id + 1
     assert told == [
         (child, OrderStatus.NEW),
-        (leaving.order_id, OrderStatus.EXPIRED),
         (child, OrderStatus.FILLED),
+        (leaving.order_id, OrderStatus.EXPIRED),
     ]
     assert position(run.exchange) == 0

@@ -147,6 +147,20 @@ def test_what_the_order_of_a_fired_stop_leaves_is_protected_again_at_once():
     assert kinds(again) == [PlaceStop]
 
 
+def test_an_exit_that_ends_because_the_stop_fired_leaves_the_position_to_it():
+    bench = Bench(attempts=1)
+    stop = bench.enter()
+    leaving = the(bench.candle(EXIT_LONG), SubmitOrder)
+    bench.accept(leaving)
+    bench.handle_all(bench.exchange.trigger(id_of(stop), bench.now))
+    assert bench.handle(bench.exchange.cancel(leaving.request.client_order_id, bench.now, "EXPIRED")) == []
+    bench.fill(id_of(stop), price="98.9")
+    bench.handle(bench.exchange.algo_word(id_of(stop), "FINISHED", bench.now))
+    assert bench.one(TradeRow).exit_reason == "stop"
+    assert not bench.engine.view().halts
+    assert not bench.state.by_symbol[BTC].intents
+
+
 def test_a_finished_stop_whose_fills_do_not_come_is_replaced_after_ten_seconds():
     bench = Bench()
     stop = bench.enter()
