@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from rich import box
 from rich.columns import Columns
 from rich.console import Console
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -17,7 +18,8 @@ from backtest.report.figures import facts, figures, flat, luck_note
 from backtest.report.run import ReportInput
 
 _TONES = {"up": "green", "down": "red", "flat": "dim", "": ""}
-_FIGURES_A_ROW = 3
+_MOST_FIGURES_A_ROW = 3
+_ENDLESS = 10_000
 _NOT_OF_A_BACKTEST = ("alerts.", "database.", "endpoints.", "paper.", "simulator.")
 
 
@@ -25,9 +27,9 @@ def print_report(run: ReportInput, console: Console) -> None:
     """Print the whole report; colours only where the console shows them."""
     analysis = analyse(run)
     for part in (
-        _head(run, analysis),
+        _widest([_head(run, analysis, count) for count in range(_MOST_FIGURES_A_ROW, 0, -1)], console),
         _parts(analysis),
-        *_months(analysis.months),
+        *_months(analysis.months, console),
         Columns([_groups(table) for table in analysis.tables], padding=(0, 4)),
         _gate(run),
         *_luck(run),
@@ -37,12 +39,19 @@ def print_report(run: ReportInput, console: Console) -> None:
         console.print()
 
 
-def _head(run: ReportInput, analysis: Analysis) -> Grid:
-    grid = _grid(f"Backtest {run.strategy} on {', '.join(run.symbols)}", ("",) * 3 * _FIGURES_A_ROW, heads_shown=False)
+def _widest(grids: Sequence[Grid], console: Console) -> Grid:
+    """Return the first of these, from wide to narrow, that needs no line broken or cut; else the narrowest."""
+    endless = console.options.update(max_width=_ENDLESS)
+    fitting = (grid for grid in grids if Measurement.get(console, endless, grid).maximum <= console.width)
+    return next(fitting, grids[-1])
+
+
+def _head(run: ReportInput, analysis: Analysis, figures_a_row: int) -> Grid:
+    grid = _grid(f"Backtest {run.strategy} on {', '.join(run.symbols)}", ("",) * 3 * figures_a_row, heads_shown=False)
     shown = figures(run, analysis)
-    for start in range(0, len(shown), _FIGURES_A_ROW):
+    for start in range(0, len(shown), figures_a_row):
         row: list[Text] = []
-        for figure in shown[start : start + _FIGURES_A_ROW]:
+        for figure in shown[start : start + figures_a_row]:
             row += [Text(figure.name, "dim"), Text(figure.shown, _TONES[figure.tone]), Text(figure.note, "dim")]
         grid.add_row(*row)
     return grid
@@ -55,9 +64,23 @@ def _parts(analysis: Analysis) -> Grid:
     return grid
 
 
-def _months(months: Sequence[Month]) -> Iterable[Grid]:
-    if not months:
-        return
+def _months(months: Sequence[Month], console: Console) -> Iterable[Grid]:
+    if months:
+        yield _widest([_years(months), _months_below(months)], console)
+
+
+def _months_below(months: Sequence[Month]) -> Grid:
+    """List the months below each other, each year after its months."""
+    grid = _grid("Change of equity by month", ("", "%", "USDT"))
+    for year in dict.fromkeys(month.year for month in months):
+        found = [month for month in months if month.year == year]
+        for month in found:
+            grid.add_row(f"{MONTH_NAMES[month.month - 1]} {year}", _share(month.share), _money(month.change))
+        grid.add_row(str(year), _share(year_share(found)), _money(change(found)))
+    return grid
+
+
+def _years(months: Sequence[Month]) -> Grid:
     grid = _grid("Change of equity by month, %", ("", *MONTH_NAMES, "Year", "USDT"))
     for year in dict.fromkeys(month.year for month in months):
         found = {month.month: month for month in months if month.year == year}
@@ -65,7 +88,7 @@ def _months(months: Sequence[Month]) -> Iterable[Grid]:
             _share(found[number].share) if number in found else Text(words.ABSENT, "dim") for number in range(1, 13)
         ]
         grid.add_row(str(year), *cells, _share(year_share(found.values())), _money(change(found.values())))
-    yield grid
+    return grid
 
 
 def _groups(table: Table) -> Grid:

@@ -114,9 +114,16 @@ def test_words_from_outside_stay_text():
     assert "[red]" in printed(a_report(TRADES, costs={"[red]": "[/]"}))
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
-def test_the_terminal_report_fits_its_width(width):
-    assert max(map(len, printed(a_report(TRADES), width).splitlines())) <= width
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_terminal_report_fits_its_width_and_cuts_nothing(width):
+    text = printed(a_report(TRADES), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+
+
+def test_months_stand_below_each_other_where_a_year_does_not_fit():
+    assert "Dec 2024" in printed(a_report(TRADES), 60)
+    assert "Dec 2024" not in printed(a_report(TRADES), 200)
 
 
 def test_a_run_without_trades_and_one_without_candles_are_reported():
