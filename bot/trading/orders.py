@@ -26,7 +26,7 @@ from bot.domain.order import (
 from bot.domain.records import Intent, OrderRow
 from bot.trading import audit, fills, ids
 from bot.trading.refusals import Policy, policy
-from bot.trading.state import OPEN, State, SymbolState, awaits_answer, without
+from bot.trading.state import OPEN, State, SymbolState, awaits_answer
 
 _KEPT_ORDERS: Final = 128
 _FORGOTTEN_AT_ONCE: Final = 64
@@ -219,14 +219,13 @@ def put_aside(symbol: SymbolState) -> bool:
 
 
 def _forget_oldest(symbol: SymbolState) -> None:
-    """Forget ended orders but the latest ones: many at once, because one at a time costs more than the rest."""
-    gone = dict(islice(symbol.ended.items(), len(symbol.ended) - _KEPT_ORDERS))
-    gone_ids = {row.report.order_id for row in gone.values()}
-    symbol.ended = without(symbol.ended, gone)
-    symbol.cancels = without(symbol.cancels, gone)
-    symbol.retry_ms = without(symbol.retry_ms, gone)
-    symbol.order_keys = without(symbol.order_keys, gone_ids)
-    symbol.executed = without(symbol.executed, gone_ids)
+    """Forget ended orders but the latest ones: many at once, because to find a dict's oldest key it is searched."""
+    for key in tuple(islice(symbol.ended, len(symbol.ended) - _KEPT_ORDERS)):
+        order_id = symbol.ended.pop(key).report.order_id
+        symbol.order_keys.pop(order_id, None)
+        symbol.executed.pop(order_id, None)
+        symbol.cancels.pop(key, None)
+        symbol.retry_ms.pop(key, None)
 
 
 def refresh(state: State, symbol: SymbolState) -> None:

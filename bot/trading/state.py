@@ -1,6 +1,6 @@
 """Everything the core knows between two events, and what one event makes it record and ask for."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -356,11 +356,6 @@ def _conditional_orders(symbol: SymbolState) -> int:
 def _is_live_entry(row: OrderRow) -> bool:
     report = row.report
     return bool(row.intent_id) and row.state not in FINAL_STATES and not report.reduce_only and not report.algo_id
-
-
-def without[Key, Kept](memory: dict[Key, Kept], keys: Container[Key]) -> dict[Key, Kept]:
-    """Return what is remembered of other keys than these."""
-    return {key: kept for key, kept in memory.items() if key not in keys}
 
 
 _LIVE_BEFORE_ANSWER = frozenset({OrderState.INTENDED, OrderState.SENT})

@@ -24,7 +24,7 @@ from bot.domain.records import AlgoOrderRow, Intent
 from bot.trading import audit, exits, fills, ids, orders
 from bot.trading.orders import ABSENT
 from bot.trading.refusals import WOULD_TRIGGER, Policy, policy
-from bot.trading.state import OPEN, State, SymbolState, awaits_answer, without
+from bot.trading.state import OPEN, State, SymbolState, awaits_answer
 
 _PAUSE_MS: Final = 1_000
 _CHILD_LATE_MS: Final = 10_000
@@ -345,9 +345,10 @@ def put_aside(symbol: SymbolState) -> None:
     for key in over:
         symbol.ended_algos[key] = symbol.algos.pop(key)
     if len(symbol.ended_algos) > _KEPT_ALGOS + _FORGOTTEN_AT_ONCE:
-        gone = frozenset(islice(symbol.ended_algos, len(symbol.ended_algos) - _KEPT_ALGOS))
-        symbol.ended_algos = without(symbol.ended_algos, gone)
-        symbol.cancels, symbol.retry_ms = without(symbol.cancels, gone), without(symbol.retry_ms, gone)
+        for key in tuple(islice(symbol.ended_algos, len(symbol.ended_algos) - _KEPT_ALGOS)):
+            del symbol.ended_algos[key]
+            symbol.cancels.pop(key, None)
+            symbol.retry_ms.pop(key, None)
 
 
 def _stop_over(symbol: SymbolState, intent: Intent) -> bool:
