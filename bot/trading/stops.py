@@ -390,8 +390,6 @@ def _step(state: State, symbol: SymbolState, row: AlgoOrderRow, step: Step) -> N
 
 
 def _keep(state: State, symbol: SymbolState, row: AlgoOrderRow) -> None:
-    if row.client_algo_id in symbol.ended_algos:
-        del symbol.ended_algos[row.client_algo_id]
     symbol.algos[row.client_algo_id] = row
     if state.narrated:
         state.record(row)

@@ -15,6 +15,8 @@ from bot.domain.events import (
     FillRecovered,
     FundingPaid,
     InstrumentsRefreshed,
+    OrderOutcomeUnknown,
+    OrderProvenAbsent,
     OrderUpdated,
     SnapshotTaken,
     TimeAdvanced,
@@ -758,3 +760,32 @@ def test_a_stop_attempt_beyond_memory_is_forgotten_but_not_the_one_in_charge():
     algos = bench.state.by_symbol[BTC].algos
     assert stop.request.client_algo_id in algos
     assert len(algos) <= 65
+
+
+def test_what_is_remembered_of_ended_orders_does_not_grow_with_round_trips():
+    bench = Bench()
+    for _ in range(150):
+        stop = bench.enter()
+        order = next(each for each in bench.candle(EXIT_LONG) if isinstance(each, SubmitOrder))
+        bench.fill(order)
+        bench.handle(bench.exchange.algo_word(stop.request.client_algo_id, "CANCELED", bench.now))
+        bench.candle()
+    symbol = bench.state.by_symbol[BTC]
+    assert len(symbol.ended) <= 192
+    assert len(symbol.ended_algos) <= 128
+    assert len(symbol.order_keys) == len(symbol.executed) == len(symbol.ended)
+    assert not symbol.orders
+    assert not symbol.algos
+
+
+def test_an_order_proven_absent_that_shows_up_after_all_is_remembered_once():
+    bench = Bench(entry="limit", attempts=1)
+    order = next(each for each in bench.candle(ENTER_LONG) if isinstance(each, SubmitOrder))
+    client_order_id = order.request.client_order_id
+    bench.handle(OrderOutcomeUnknown(bench.now, BTC, client_order_id, "no answer"))
+    bench.handle(OrderProvenAbsent(bench.now, BTC, client_order_id))
+    symbol = bench.state.by_symbol[BTC]
+    assert client_order_id in symbol.ended
+    bench.accept(order)
+    assert client_order_id in symbol.orders
+    assert client_order_id not in symbol.ended
