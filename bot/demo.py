@@ -155,10 +155,12 @@ class Demo:
         self._running_at = math.inf
         self._revive_at = math.inf
         self._killed_pid = 0
+        self._is_spawning = False
+        self._is_interrupted = False
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            self._signals[number] = signal.signal(number, _interrupt)
+            self._signals[number] = signal.signal(number, self._interrupt)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -242,15 +244,25 @@ class Demo:
         environment["ACT_HOME"] = str(self._home)
         if with_keys:
             environment |= {"ACT_BINANCE_API_KEY": KEY, "ACT_BINANCE_API_SECRET": SECRET}
-        child = Child(
-            name,
-            [sys.executable, "-m", "bot", *arguments],
-            environment,
-            words or (self._home / "logs" / f"{name}.stderr").open("a+b"),
-            answers=answers,
-        )
-        self._children[name] = child
+        self._is_spawning = True  # interrupted in between, a process would run that nobody knows of
+        try:
+            child = self._children[name] = Child(
+                name,
+                [sys.executable, "-m", "bot", *arguments],
+                environment,
+                words or (self._home / "logs" / f"{name}.stderr").open("a+b"),
+                answers=answers,
+            )
+        finally:
+            self._is_spawning = False
+        if self._is_interrupted:
+            raise KeyboardInterrupt
         return child
+
+    def _interrupt(self, *_: object) -> None:
+        self._is_interrupted = True
+        if not self._is_spawning:
+            raise KeyboardInterrupt
 
     def _first_line(self, child: Child) -> str:
         line = child.first_line()
@@ -431,10 +443,6 @@ class Demo:
     def _say(self, text: str) -> None:
         if not self._options.json:
             print(text, flush=True)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _named(code: int) -> str:
