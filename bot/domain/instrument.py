@@ -165,12 +165,12 @@ class Instrument(Struct, frozen=True, gc=False):
 
     def _quantity_grid(self, *, market: bool) -> tuple[Decimal, Decimal]:
         """Return the step, and where the grid begins within the first one."""
-        step = (self.market_step_size if market else self.step_size) or EIGHT_PLACES
+        step = self.step(market=market)
         return step, (self.market_min_quantity if market else self.min_quantity) % step
 
     def _price_grid(self) -> tuple[Decimal, Decimal]:
         """Return the tick, and where the grid begins within the first one."""
-        tick = self.tick_size or EIGHT_PLACES
+        tick = self.tick
         return tick, self.min_price % tick
 
 

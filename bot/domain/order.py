@@ -251,11 +251,11 @@ def merge_reports(known: OrderReport, report: OrderReport) -> OrderReport | None
         return None
     if report.executed_quantity == known.executed_quantity and _is_older(report, known):
         return None
-    if _RANKS.get(known.status) == _FINAL_RANK and _RANKS.get(report.status) != _FINAL_RANK:
+    if _is_final(known.status) and not _is_final(report.status):
         return replace(known, executed_quantity=report.executed_quantity)
     algo_id = report.algo_id or known.algo_id
     expiry_reason = report.expiry_reason or (known.expiry_reason if known.status else "")
-    updated_ms = max(known.updated_ms, report.updated_ms)
+    updated_ms = max(report.updated_ms, known.updated_ms)
     if (algo_id, expiry_reason, updated_ms) == (report.algo_id, report.expiry_reason, report.updated_ms):
         return report
     return replace(report, algo_id=algo_id, expiry_reason=expiry_reason, updated_ms=updated_ms)
@@ -266,7 +266,7 @@ def merge_algo_reports(known: AlgoReport, report: AlgoReport) -> AlgoReport | No
     if _is_older(report, known):
         return None
     actual_order_id = report.actual_order_id or known.actual_order_id
-    updated_ms = max(known.updated_ms, report.updated_ms)
+    updated_ms = max(report.updated_ms, known.updated_ms)
     if (actual_order_id, updated_ms) == (report.actual_order_id, report.updated_ms):
         return report
     return replace(report, actual_order_id=actual_order_id, updated_ms=updated_ms)
@@ -280,3 +280,7 @@ def _is_older(report: OrderReport | AlgoReport, known: OrderReport | AlgoReport)
     if said is not None and had is not None and said != had:
         return said < had
     return report.updated_ms < known.updated_ms
+
+
+def _is_final(status: str) -> bool:
+    return _RANKS.get(status) == _FINAL_RANK

@@ -42,8 +42,7 @@ def _advance(state: State, symbol: SymbolState, intent: Intent) -> None:
 def _entries_stopped(state: State, symbol: str) -> bool:
     """Say whether resting entries must go. With the database shut a cancel could not be recorded, so they stay."""
     gates = state.gates and any(where in {"", symbol} and gate != _UNCOMMITTED_GATE for gate, where in state.gates)
-    halts = state.halted and state.halts(symbol)
-    return bool(gates or halts or state.risk.halts(state.now_ms))
+    return bool(gates or state.halts(symbol) or state.risk.halts(state.now_ms))
 
 
 def next_ms(state: State, symbol: SymbolState) -> int | None:

@@ -9,7 +9,7 @@ def warm_up(state: State, candle: Candle) -> None:
     """Feed the strategy with a candle from before the start; it decides nothing."""
     symbol = state.by_symbol.get(candle.symbol)
     if symbol is not None:
-        _evaluate(symbol, candle, candle.close_time)
+        _evaluate(symbol, candle)
 
 
 def close(state: State, candle: Candle, *, complete: bool) -> None:
@@ -19,7 +19,7 @@ def close(state: State, candle: Candle, *, complete: bool) -> None:
         return
     close_ms = candle.close_time
     equity.before_candle(state, close_ms)
-    _evaluate(symbol, candle, close_ms)
+    _evaluate(symbol, candle)
     equity.after_candle(state, candle.symbol, close_ms, complete=complete)
     if symbol.strategy is None:
         return
@@ -29,8 +29,8 @@ def close(state: State, candle: Candle, *, complete: bool) -> None:
         entries.consider(state, symbol, candle)
 
 
-def _evaluate(symbol: SymbolState, candle: Candle, close_ms: int) -> None:
+def _evaluate(symbol: SymbolState, candle: Candle) -> None:
     symbol.last_close = candle.close
     if symbol.strategy is not None:
         symbol.verdict = symbol.strategy.on_candle(candle)
-        symbol.verdict_ms = close_ms
+        symbol.verdict_ms = candle.close_time

@@ -8,15 +8,13 @@ from bot.trading.state import State, SymbolState
 
 def converge(state: State) -> None:
     """Look after every symbol that was touched or is due, and judge equity if that is due."""
-    if not state.boundary_judged or state.judge_ms is None or state.now_ms >= state.judge_ms:
-        equity.judge_if_due(state)
+    equity.judge_if_due(state)
     if state.wake_ms is not None and state.now_ms >= state.wake_ms:
         state.touched |= {symbol.symbol: None for symbol in state.by_symbol.values() if _is_due(state, symbol)}
     while state.touched:
         symbol = state.by_symbol[state.touched.popitem()[0]]
         _look_after(state, symbol)
-        is_waiting = symbol.orders or symbol.retry_ms or symbol.fills_due_ms or symbol.stop_after_ms
-        wake_ms = _next_ms(state, symbol) if is_waiting else None
+        wake_ms = _next_ms(state, symbol)
         if wake_ms != symbol.wake_ms:
             symbol.wake_ms = wake_ms
             state.wake_ms = _earliest(each.wake_ms for each in state.by_symbol.values())
@@ -46,8 +44,10 @@ def _is_due(state: State, symbol: SymbolState) -> bool:
 
 
 def _next_ms(state: State, symbol: SymbolState) -> int | None:
-    times = (attempts.next_ms(state, symbol), symbol.fills_due_ms or None, stops.next_ms(state, symbol))
-    return _earliest(each for each in times if each is not None and each > state.now_ms)
+    if not (symbol.orders or symbol.retry_ms or symbol.fills_due_ms or symbol.stop_after_ms):
+        return None
+    fills_ms = symbol.fills_due_ms if symbol.fills_due_ms > state.now_ms else None
+    return _earliest((attempts.next_ms(state, symbol), fills_ms, stops.next_ms(state, symbol)))
 
 
 def _earliest(times: Iterable[int | None]) -> int | None:

@@ -32,7 +32,8 @@ from bot.domain.events import (
     VolatilityBreached,
 )
 from bot.domain.instrument import Instrument
-from bot.trading import adopt, candles, converge, fills, gates, ledger, orders, people, reconcile, show, stops
+from bot.trading import adopt, candles, fills, gates, ledger, orders, people, reconcile, show, stops
+from bot.trading.converge import converge
 from bot.trading.limits import CorePlan
 from bot.trading.strategy import Strategy
 from bot.trading.view import Stake, SymbolWatch, View, Watch
@@ -104,7 +105,7 @@ class Engine:
                 people.obey(state, event)
             case CandleWarmedUp():
                 candles.warm_up(state, event.candle)
-        converge.converge(state)
+        converge(state)
         return state.drain()
 
     def watch(self) -> Watch:

@@ -22,22 +22,19 @@ EXIT_IN_CANDLE: Final = "exit_in_candle"
 STOP_PENDING: Final = "stop_pending"
 SYMBOL_REFUSED: Final = "symbol_refused"
 PACING: Final = frozenset({GlobalTradeSpacing.reason, SymbolCooldown.reason})
-_ENTRIES: Final = ENTER_LONG | ENTER_SHORT
 _SIDES: Final = {ENTER_LONG: Side.BUY, ENTER_SHORT: Side.SELL}
 _TIME_IN_FORCE: Final = {"limit": TimeInForce.GTC, "post_only": TimeInForce.GTX}
 
 
 def wanted_side(flags: int) -> Side | None:
     """Return the side an entry flag asks for; None when none or both hold."""
-    return _SIDES.get(flags & _ENTRIES)
+    return _SIDES.get(flags & (ENTER_LONG | ENTER_SHORT))
 
 
 def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
     """Decide about an entry at a candle's close: nothing happens unless flat, idle and asked for."""
-    if symbol.verdict is None or not symbol.verdict.flags & _ENTRIES:
-        return
-    side = wanted_side(symbol.verdict.flags)
-    if side is None or symbol.track.quantity or (symbol.intents and symbol.under_way):
+    side = wanted_side(symbol.verdict.flags) if symbol.verdict else None
+    if side is None or symbol.track.quantity or symbol.under_way:
         return
     intent_id = _intent_id(symbol, candle)
     if orders.known(state, symbol, intent_id):
@@ -186,7 +183,7 @@ def _unfit(
         return Refusal("not_trading", f"{symbol.symbol} is {instrument.status}")
     if market is None:
         market = state.plan.execution.entry == "market"
-    open_orders = sum([row.state not in FINAL_STATES for row in symbol.orders.values()]) if symbol.orders else 0
+    open_orders = sum([row.state not in FINAL_STATES for row in symbol.orders.values()])
     price = ask.price if market else _limit_price(symbol, ask)
     complaint = instrument.refusal(ask.quantity, price, market=market, side=ask.side, open_orders=open_orders)
     return Refusal(complaint.filter.lower(), complaint.message) if complaint else None

@@ -16,8 +16,7 @@ def before_candle(state: State, close_ms: int) -> None:
         if not state.boundary_judged:
             _judge_boundary(state)
         state.boundary_ms = close_ms
-        if state.boundary_closed:
-            state.boundary_closed.clear()
+        state.boundary_closed.clear()
         state.boundary_judged = False
 
 
@@ -28,12 +27,13 @@ def after_candle(state: State, symbol: str, close_ms: int, *, complete: bool) ->
     if not complete:
         state.boundary_closed.add(symbol)
     if complete or state.boundary_closed.issuperset(state.traded):
-        state.boundary_judged = True
-        judge(state)
+        _judge_boundary(state)
 
 
 def judge_if_due(state: State) -> None:
     """Judge a minute that some symbol has not closed in time, or a day that began in silence."""
+    if state.boundary_judged and state.judge_ms is not None and state.now_ms < state.judge_ms:
+        return
     due_ms = deadline_ms(state)
     if due_ms is not None and state.now_ms >= due_ms:
         state.boundary_ms = max(state.boundary_ms, state.now_ms - state.now_ms % MINUTE_MS)

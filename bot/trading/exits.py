@@ -36,10 +36,9 @@ def in_flight(symbol: SymbolState) -> bool:
 
 def triggered(symbol: SymbolState) -> bool:
     """Return whether a stop has triggered and its order is still at work."""
-    if symbol.orders:
-        for order in symbol.orders.values():
-            if order.report.algo_id and not symbol.settled(order):
-                return True
+    for order in symbol.orders.values():
+        if order.report.algo_id and not symbol.settled(order):
+            return True
     for algo in symbol.algos.values():
         if algo.state is OrderState.PARTIALLY_FILLED and not symbol.child_ended(algo.client_algo_id):
             return True
@@ -130,6 +129,6 @@ def _sendable(symbol: SymbolState, left: Decimal, price: Decimal) -> Decimal:
     if symbol.instrument is None:
         return left
     most = symbol.instrument.market_max_quantity or left
-    quantity = symbol.instrument.floor_quantity(min(most, left), market=True)
+    quantity = symbol.instrument.floor_quantity(min(left, most), market=True)
     complaint = symbol.instrument.refusal(quantity, price, market=True, reduce_only=True)
     return ZERO if complaint else quantity

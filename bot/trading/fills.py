@@ -145,8 +145,8 @@ def _take_step(state: State, symbol: SymbolState, fill: Fill, step: Followed) ->
     if step.expected != fill.realized_pnl:
         symbol.unverified = True
         state.ask_reconcile("ledger_difference")
-    if step.reduced and fill.time_ms > symbol.last_reduced_ms:
-        symbol.last_reduced_ms = fill.time_ms
+    if step.reduced:
+        symbol.last_reduced_ms = max(symbol.last_reduced_ms, fill.time_ms)
     if step.closed is not None:
         _close(state, symbol, step.closed, news=True)
     if step.opened:
@@ -174,13 +174,10 @@ def _close(state: State, symbol: SymbolState, trip: Trip, *, news: bool) -> None
     symbol.last_trade = trade
     symbol.last_exit_order_id = trip.exit_order_id
     symbol.stop_basis = ZERO
-    if state.incidents:
-        audit.close_incident(state, "dust", symbol.symbol)
+    audit.close_incident(state, "dust", symbol.symbol)
     state.record(trade)
     if news:
-        rows = state.risk.trip_ended(symbol.symbol, trade.pnl, state.now_ms)
-        if rows:
-            state.remember_risk(rows)
+        state.remember_risk(state.risk.trip_ended(symbol.symbol, trade.pnl, state.now_ms))
         if state.narrated:
             _tell_exit(state, trade)
 

@@ -1,7 +1,6 @@
 """Attempts of intents: sent once, looked up when unknown, cancelled when unwanted."""
 
 from decimal import Decimal
-from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -26,10 +25,9 @@ from bot.domain.order import (
 from bot.domain.records import Intent, OrderRow
 from bot.trading import audit, fills, ids
 from bot.trading.refusals import Policy, policy
-from bot.trading.state import OPEN, State, SymbolState, awaits_answer
+from bot.trading.state import OPEN, State, SymbolState, awaits_answer, too_old
 
 _KEPT_ORDERS: Final = 128
-_FORGOTTEN_AT_ONCE: Final = 64
 _FILLS_LATE_MS: Final = 10_000
 _MOST_ASKED: Final = 5
 _CANCEL_PAUSE_MS: Final = 1_000
@@ -83,15 +81,13 @@ def known(state: State, symbol: SymbolState, intent_id: str) -> bool:
 def keep_intent(state: State, symbol: SymbolState, intent: Intent) -> None:
     """Remember and record an intent."""
     symbol.intents[intent.intent_id] = intent
-    if state.narrated:
-        state.record(intent)
+    state.record(intent)
 
 
 def close_intent(state: State, symbol: SymbolState, intent: Intent, word: str) -> None:
     """Want nothing more of an intent: `done` or `given_up`. What is still live of it will be cancelled."""
     keep_intent(state, symbol, replace(intent, state=word, updated_ms=state.now_ms))
-    if symbol.retry_ms:
-        symbol.retry_ms.pop(intent.intent_id, None)
+    symbol.retry_ms.pop(intent.intent_id, None)
 
 
 def update(state: State, report: OrderReport, fill: Fill | None) -> None:
@@ -192,8 +188,7 @@ def settle(state: State, symbol: SymbolState) -> None:
     """
     if not put_aside(symbol):
         symbol.fills_due_ms = 0
-        return
-    if not symbol.fills_due_ms:
+    elif not symbol.fills_due_ms:
         symbol.fills_due_ms = state.now_ms + _FILLS_LATE_MS
         symbol.fills_asked = 0
     elif state.now_ms >= symbol.fills_due_ms and symbol.fills_asked < _MOST_ASKED:
@@ -207,25 +202,18 @@ def put_aside(symbol: SymbolState) -> bool:
     misses_fills = False
     over: list[str] = []
     for key, row in symbol.orders.items():
-        if symbol.executed.get(row.report.order_id, ZERO) < row.report.executed_quantity:
+        if symbol.booked(row) < row.report.executed_quantity:
             misses_fills = True
         elif row.state in FINAL_STATES and row.intent_id not in symbol.intents:
             over.append(key)
     for key in over:
         symbol.ended[key] = symbol.orders.pop(key)
-    if len(symbol.ended) > _KEPT_ORDERS + _FORGOTTEN_AT_ONCE:
-        _forget_oldest(symbol)
-    return misses_fills
-
-
-def _forget_oldest(symbol: SymbolState) -> None:
-    """Forget ended orders but the latest ones: many at once, because to find a dict's oldest key it is searched."""
-    for key in tuple(islice(symbol.ended, len(symbol.ended) - _KEPT_ORDERS)):
+    for key in too_old(symbol.ended, _KEPT_ORDERS):
         order_id = symbol.ended.pop(key).report.order_id
         symbol.order_keys.pop(order_id, None)
         symbol.executed.pop(order_id, None)
-        symbol.cancels.pop(key, None)
-        symbol.retry_ms.pop(key, None)
+        symbol.forget_tries(key)
+    return misses_fills
 
 
 def refresh(state: State, symbol: SymbolState) -> None:
@@ -238,8 +226,7 @@ def refresh(state: State, symbol: SymbolState) -> None:
 def remember(symbol: SymbolState, row: OrderRow) -> None:
     """Put an order into memory."""
     key = row.client_order_id if row.intent_id else f"#{row.report.order_id}"
-    if key in symbol.ended:
-        del symbol.ended[key]
+    symbol.ended.pop(key, None)
     symbol.orders[key] = row
     if row.report.order_id:
         symbol.order_keys[row.report.order_id] = key
@@ -351,5 +338,4 @@ def _step(state: State, symbol: SymbolState, row: OrderRow, step: Step, why: str
 
 def _keep(state: State, symbol: SymbolState, row: OrderRow) -> None:
     remember(symbol, row)
-    if state.narrated:
-        state.record(row)
+    state.record(row)

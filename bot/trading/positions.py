@@ -85,8 +85,7 @@ def follow(track: Track, fill: Fill, margin_asset: str) -> Followed:
     held = track.quantity
     if not held or (held > 0) is (fill.side is Side.BUY):
         return Followed(_increase(track, fill, fill.quantity, paid), ZERO, not held, reduced=False, closed=None)
-    size = held if held > ZERO else -held
-    reducing = min(size, fill.quantity)
+    reducing = min(fill.quantity, abs(held))
     shared = paid if reducing == fill.quantity else divide(paid * reducing, fill.quantity)
     reduced, expected = _reduce(track, fill, reducing, shared)
     if reduced.quantity:
@@ -166,7 +165,7 @@ def _reduce(track: Track, fill: Fill, quantity: Decimal, commission: Decimal) ->
 def _trip(before: Track, after: Track) -> Trip:
     return Trip(
         trip=after.trip,
-        side=1 if before.quantity > 0 else -1,
+        side=before.side,
         quantity=after.entered,
         entry_ms=after.opened_ms,
         entry_price=divide(after.entered_value, after.entered),

@@ -48,8 +48,8 @@ class KillSwitch(Rule):
     reason = KILL_SWITCH
 
     def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        closed = standing.closed_gates(ask.symbol)
-        return Refusal(self.reason, closed[KILL_SWITCH] or "the kill switch is on") if KILL_SWITCH in closed else None
+        detail = standing.closed_gates(ask.symbol).get(KILL_SWITCH)
+        return None if detail is None else Refusal(self.reason, detail or "the kill switch is on")
 
 
 class DataStale(Rule):
@@ -63,12 +63,8 @@ class DataStale(Rule):
     setting = "risk.max_data_age_seconds"
 
     def check(self, ask: Ask, standing: Standing) -> Refusal | None:
-        closed = standing.closed_gates(ask.symbol)
-        return (
-            Refusal(self.reason, closed[DATA_STALE] or f"no fresh data on {ask.symbol}")
-            if DATA_STALE in closed
-            else None
-        )
+        detail = standing.closed_gates(ask.symbol).get(DATA_STALE)
+        return None if detail is None else Refusal(self.reason, detail or f"no fresh data on {ask.symbol}")
 
 
 class OpenGates(Rule):

@@ -90,7 +90,7 @@ def stakes(state: State) -> tuple[Decimal, list[Stake]]:
 
 def _is_idle(symbol: SymbolState) -> bool:
     """Say whether nothing is under way: flat without a stop, or held with the one stop that is meant to rest."""
-    if symbol.orders or (symbol.intents and symbol.under_way) or symbol.wake_ms is not None or symbol.refreshing:
+    if symbol.orders or symbol.under_way or symbol.wake_ms is not None or symbol.refreshing:
         return False
     if not symbol.track.quantity:
         return not symbol.algos

@@ -1,8 +1,9 @@
 """Everything the core knows between two events, and what one event makes it record and ask for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -29,6 +30,7 @@ PAUSED = "paused"
 RESULT_ROWS: Final = frozenset({Fill, Funding, Transfer, OpeningBalance, TradeRow, RiskEvent, Incident})
 """Rows that are made whatever `CorePlan.narrated` says: what happened to the money, and why trading stopped."""
 _NOTHING: Final[dict[str, str]] = {}
+_FORGOTTEN_AT_ONCE: Final = 64
 
 
 class Halt(Struct, frozen=True, gc=False):
@@ -105,8 +107,7 @@ class SymbolState:
 
     def order_by_id(self, order_id: int) -> OrderRow | None:
         """Return an order in memory by the exchange's id."""
-        key = self.order_keys.get(order_id, "")
-        return self.orders.get(key) or self.ended.get(key)
+        return self.order(self.order_keys.get(order_id, ""))
 
     def algo(self, client_algo_id: str) -> AlgoOrderRow | None:
         """Return a conditional order in memory."""
@@ -132,8 +133,7 @@ class SymbolState:
 
     def executed_of(self, row: OrderRow) -> Decimal:
         """Return what is known to be executed: by report or by booked fills, whichever knows more."""
-        reported, booked = row.report.executed_quantity, self.executed.get(row.report.order_id, ZERO)
-        return max(reported, booked)
+        return max(row.report.executed_quantity, self.booked(row))
 
     def booked(self, row: OrderRow) -> Decimal:
         """Return what of the order has been booked as fills."""
@@ -141,8 +141,7 @@ class SymbolState:
 
     def settled(self, row: OrderRow) -> bool:
         """Return whether the order is proven ended and every fill of it is booked."""
-        report = row.report
-        return row.state in FINAL_STATES and self.executed.get(report.order_id, ZERO) >= report.executed_quantity
+        return row.state in FINAL_STATES and self.booked(row) >= row.report.executed_quantity
 
     def child_ended(self, client_algo_id: str) -> bool:
         """Return whether the order that a conditional order gave birth to is known and proven ended."""
@@ -150,6 +149,11 @@ class SymbolState:
             if row.client_order_id == client_algo_id and row.report.algo_id and self.settled(row):
                 return True
         return False
+
+    def forget_tries(self, key: str) -> None:
+        """Forget how often cancelling an order or stop failed, and when it is tried again."""
+        self.cancels.pop(key, None)
+        self.retry_ms.pop(key, None)
 
     def exposure(self) -> Exposure:
         """Return what is held and may come to be held (see `Standing`)."""
@@ -191,7 +195,10 @@ class SymbolState:
 
 @dataclass(slots=True)
 class State:
-    """The whole core. Satisfies `Standing`, so that rules read it directly."""
+    """The whole core. Satisfies `Standing`, so that rules read it directly.
+
+    `wake_ms` is the earliest of its symbols', so that an event need not ask them all.
+    """
 
     plan: CorePlan
     instance: str
@@ -250,11 +257,8 @@ class State:
         """Return and forget what this event asked for: records first."""
         if not (self.rows or self.results or self.commands):
             return []
-        drained = [*self.results, *self.commands]
-        if self.rows:
-            drained = [*map(Record, self.rows.values()), *drained]
-            self.rows = {}
-        self.results, self.commands = [], []
+        drained: list[Command] = [*map(Record, self.rows.values()), *self.results, *self.commands]
+        self.rows, self.results, self.commands = {}, [], []
         return drained
 
     def symbol_state(self, symbol: str) -> SymbolState:
@@ -297,8 +301,9 @@ class State:
         """Return wallet + unrealized profit at the last closes."""
         equity = self.wallets.get(self.margin_asset, ZERO)
         for symbol in self.by_symbol.values():
-            if symbol.track.quantity:
-                equity += symbol.track.unrealized(symbol.last_close or symbol.track.entry_price)
+            track = symbol.track
+            if track.quantity:
+                equity += track.unrealized(symbol.last_close or track.entry_price)
         return equity
 
     @property
@@ -356,6 +361,12 @@ def _conditional_orders(symbol: SymbolState) -> int:
 def _is_live_entry(row: OrderRow) -> bool:
     report = row.report
     return bool(row.intent_id) and row.state not in FINAL_STATES and not report.reduce_only and not report.algo_id
+
+
+def too_old(memory: Collection[str], kept: int) -> tuple[str, ...]:
+    """Return the oldest keys of a dict beyond those to keep, once they are many: to find one it has to be searched."""
+    over = len(memory) - kept
+    return tuple(islice(memory, over)) if over > _FORGOTTEN_AT_ONCE else ()
 
 
 _LIVE_BEFORE_ANSWER = frozenset({OrderState.INTENDED, OrderState.SENT})

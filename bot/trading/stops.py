@@ -1,7 +1,6 @@
 """Every position has its stop at the exchange from its first fill; no stop outlives its position."""
 
 from decimal import Decimal
-from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,13 +23,12 @@ from bot.domain.records import AlgoOrderRow, Intent
 from bot.trading import audit, exits, fills, ids, orders
 from bot.trading.orders import ABSENT
 from bot.trading.refusals import WOULD_TRIGGER, Policy, policy
-from bot.trading.state import OPEN, State, SymbolState, awaits_answer
+from bot.trading.state import OPEN, State, SymbolState, awaits_answer, too_old
 
 _PAUSE_MS: Final = 1_000
 _CHILD_LATE_MS: Final = 10_000
 _NAKED_RETRY_MS: Final = 60_000
 _KEPT_ALGOS: Final = 64
-_FORGOTTEN_AT_ONCE: Final = 64
 _MOST_LOST: Final = 5
 _OVER: Final = FINAL_STATES | {OrderState.PARTIALLY_FILLED}
 _GONE: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
@@ -40,12 +38,10 @@ def protect(state: State, symbol: SymbolState) -> None:
     """Make the stops fit the position: place, move or cancel them. Called after everything that touches the symbol."""
     if symbol.stop_after_ms:
         _release_child(symbol)
-    current = symbol.algos.get(symbol.stop_id)
-    is_settled = symbol.track.quantity and len(symbol.algos) == 1 and current and current.state is OrderState.RESTING
-    if not is_settled:
+    if not _is_settled(symbol):
         _forget_ended(state, symbol)
     if not symbol.track.quantity:
-        for row in symbol.live_algos() if symbol.algos else ():
+        for row in symbol.live_algos():
             _cancel(state, symbol, row)
         return
     if symbol.strategy is None:
@@ -54,8 +50,7 @@ def protect(state: State, symbol: SymbolState) -> None:
     if current is None or current.state in _OVER or not _fits(symbol, current):
         _place_missing(state, symbol)
     elif current.state is OrderState.RESTING:
-        if len(symbol.algos) > 1:
-            _retire_others(state, symbol, current)
+        _retire_others(state, symbol, current)
         _move(state, symbol, current)
 
 
@@ -136,6 +131,14 @@ def cancel_failed(state: State, symbol_name: str, client_algo_id: str) -> None:
     look_up(state, symbol, row)
 
 
+def _is_settled(symbol: SymbolState) -> bool:
+    """Say whether the position has its stop and no other, so that no stop can be over."""
+    if not symbol.track.quantity or len(symbol.algos) != 1:
+        return False
+    current = symbol.algos.get(symbol.stop_id)
+    return current is not None and current.state is OrderState.RESTING
+
+
 def _release_child(symbol: SymbolState) -> None:
     """Protect again at once what the order of a triggered stop has left."""
     if symbol.child_ended(symbol.stop_id):
@@ -149,8 +152,8 @@ def next_ms(state: State, symbol: SymbolState) -> int | None:
 
 def _place_missing(state: State, symbol: SymbolState) -> None:
     waiting = state.now_ms < symbol.stop_after_ms or symbol.refreshing
-    leaving_for = [intent.reason for intent in symbol.intents.values() if intent.purpose is Purpose.EXIT]
-    if waiting or exits.STOP in leaving_for or exits.triggered(symbol):
+    leaving = any(intent.purpose is Purpose.EXIT and intent.reason == exits.STOP for intent in symbol.intents.values())
+    if waiting or leaving or exits.triggered(symbol):
         return
     intent = _open_stop_intent(symbol)
     if intent is None:
@@ -208,8 +211,7 @@ def _place(state: State, symbol: SymbolState, intent: Intent, price: Decimal) ->
     symbol.stop_id = client_algo_id
     symbol.stop_basis = symbol.track.entry_price
     put_aside(symbol)
-    if state.narrated:
-        fills.record_position(state, symbol)
+    fills.record_position(state, symbol)
     state.ask(PlaceStop(request))
 
 
@@ -335,7 +337,7 @@ def _forget_ended(state: State, symbol: SymbolState) -> None:
 
 def put_aside(symbol: SymbolState) -> None:
     """Put aside the stops that are over and protect nothing any more; forget the oldest of them."""
-    if symbol.track.quantity and len(symbol.algos) == 1 and symbol.stop_id in symbol.algos:
+    if len(symbol.algos) == 1 and symbol.stop_id in symbol.algos and symbol.track.quantity:
         return
     over = [
         key
@@ -344,11 +346,9 @@ def put_aside(symbol: SymbolState) -> None:
     ]
     for key in over:
         symbol.ended_algos[key] = symbol.algos.pop(key)
-    if len(symbol.ended_algos) > _KEPT_ALGOS + _FORGOTTEN_AT_ONCE:
-        for key in tuple(islice(symbol.ended_algos, len(symbol.ended_algos) - _KEPT_ALGOS)):
-            del symbol.ended_algos[key]
-            symbol.cancels.pop(key, None)
-            symbol.retry_ms.pop(key, None)
+    for key in too_old(symbol.ended_algos, _KEPT_ALGOS):
+        del symbol.ended_algos[key]
+        symbol.forget_tries(key)
 
 
 def _stop_over(symbol: SymbolState, intent: Intent) -> bool:
@@ -391,5 +391,4 @@ def _step(state: State, symbol: SymbolState, row: AlgoOrderRow, step: Step) -> N
 
 def _keep(state: State, symbol: SymbolState, row: AlgoOrderRow) -> None:
     symbol.algos[row.client_algo_id] = row
-    if state.narrated:
-        state.record(row)
+    state.record(row)

@@ -56,16 +56,20 @@ class Position:
             self._increase(signed_quantity, price, commission)
             return ZERO
         if signed_quantity == -held:
-            realized = round8(held * price - (self.cost if held > ZERO else -self.cost))
-            self.quantity = self.cost = self.fees = self.isolated_wallet = ZERO
-            self.accumulated_realized += realized
-            return realized
+            return self._close(price)
         closed = min(abs(signed_quantity), abs(held))
         realized = self._reduce(closed, price)
         opened = abs(signed_quantity) - closed
         if opened:
             share = commission * opened / abs(signed_quantity)
             self._increase(opened if signed_quantity > 0 else -opened, price, share)
+        self.accumulated_realized += realized
+        return realized
+
+    def _close(self, price: Decimal) -> Decimal:
+        quantity = self.quantity
+        realized = round8(quantity * price - (self.cost if quantity > ZERO else -self.cost))
+        self.quantity = self.cost = self.fees = self.isolated_wallet = ZERO
         self.accumulated_realized += realized
         return realized
 
@@ -107,19 +111,21 @@ class Account:
 
     def add(self, asset: str, amount: Decimal, at_ms: int) -> None:
         """Change a wallet by a signed amount."""
-        self.wallets[asset] = self.wallets[asset] + amount if asset in self.wallets else amount
+        self.wallets[asset] = self.wallets.get(asset, ZERO) + amount
         self.updated_ms = at_ms
 
     def book(self, trade: Trade) -> None:
         """Take a fill's profit and commission into the wallet of its asset, and note what is held after it."""
-        asset, symbol = trade.commission_asset, trade.symbol
         if trade.realized_pnl or trade.commission:
-            self.wallets[asset] += trade.realized_pnl - trade.commission
-            self.updated_ms = trade.time_ms
-        if self.positions[symbol].quantity:
-            self.held[symbol] = self.positions[symbol]
-        elif symbol in self.held:
-            del self.held[symbol]
+            self.add(trade.commission_asset, trade.realized_pnl - trade.commission, trade.time_ms)
+        self.note(self.positions[trade.symbol])
+
+    def note(self, position: Position) -> None:
+        """Take note of a position's new quantity."""
+        if position.quantity:
+            self.held[position.symbol] = position
+        else:
+            self.held.pop(position.symbol, None)
 
     def cross_wallet(self, asset: str) -> Decimal:
         """Return the wallet without what isolated positions hold."""

@@ -7,16 +7,9 @@ from msgspec.structs import replace
 
 from simulator.venue.candle_orders import reach
 from simulator.venue.decimals import ZERO
-from simulator.venue.errors import VenueError, held, refusal
+from simulator.venue.errors import VenueError, refusal
 from simulator.venue.execution import accept, enforce_reduce_only, finish_algo, reachable
-from simulator.venue.filters import (
-    TRADING,
-    check_notional,
-    check_price,
-    check_quantity,
-    check_status,
-    is_client_id,
-)
+from simulator.venue.filters import check_client_id, check_notional, check_price, check_quantity, check_status
 from simulator.venue.margin import check_new_order, is_reducing
 from simulator.venue.market import Market, fires_when_falling
 from simulator.venue.model import (
@@ -26,12 +19,11 @@ from simulator.venue.model import (
     Order,
     OrderRequest,
     OrderType,
-    PositionSide,
     Side,
     TimeInForce,
     WorkingType,
 )
-from simulator.venue.placing import send_to_book, wrong_side
+from simulator.venue.placing import check_position_side, send_to_book
 from simulator.venue.state import State
 
 MOST_CONDITIONAL_ORDERS: Final = 200
@@ -44,15 +36,14 @@ LIMIT_TYPES: Final = frozenset({OrderType.STOP, OrderType.TAKE_PROFIT})
 
 def place_algo(state: State, request: AlgoRequest) -> AlgoOrder:
     """Check and accept a conditional order."""
-    if state.is_held:
-        raise held()
+    state.check_not_held()
     market = state.markets[request.symbol]
     _check_kind(state, request)
     _check_filters(market, request)
     if state.waiting_count >= MOST_CONDITIONAL_ORDERS:
         raise refusal(-4045)
     price = working_price(market, request.working_type)
-    is_late = market.candle.reached is not None and _is_late(request, market.candle.reached)
+    is_late = _is_late(market, request)
     if price and not is_late and _would_trigger(request, price):
         raise refusal(-2021)
     algo = _new_algo(state, request)
@@ -121,14 +112,14 @@ def _would_trigger(request: AlgoRequest, price: Decimal) -> bool:
     return price <= request.trigger_price if is_falling else price >= request.trigger_price
 
 
-def _is_late(request: AlgoRequest, reached: tuple[Decimal, Decimal]) -> bool:
+def _is_late(market: Market, request: AlgoRequest) -> bool:
     """Tell whether the finished candle reached a stop after it had entered the position that the stop is for.
 
     Only candle mode knows this: its owner learns of the entry, and can send the stop, when the candle is over.
     """
-    if request.type is not OrderType.STOP_MARKET:
+    if market.candle.reached is None or request.type is not OrderType.STOP_MARKET:
         return False
-    low, high = reached
+    low, high = market.candle.reached
     return _would_trigger(request, low if fires_when_falling(request) else high)
 
 
@@ -163,12 +154,10 @@ def _check_kind(state: State, request: AlgoRequest) -> None:
         raise refusal(-5037)
     if request.good_till_ms:
         raise refusal(-5040)
-    if state.is_dual or request.position_side is not PositionSide.BOTH:
-        raise wrong_side(state, request)
-    if not is_client_id(request.client_algo_id):
-        raise refusal(-4015)
-    known = state.algo_ids
-    if request.client_algo_id in known and state.algos[known[request.client_algo_id]].is_open:
+    check_position_side(state, request)
+    check_client_id(request.client_algo_id)
+    known = state.algo_ids.get(request.client_algo_id)
+    if known is not None and state.algos[known].is_open:
         raise refusal(-4116)
     if request.close_position:
         _check_close_position(request)
@@ -186,8 +175,7 @@ def _check_close_position(request: AlgoRequest) -> None:
 def _check_filters(market: Market, request: AlgoRequest) -> None:
     rules = market.instrument
     is_market = request.type in MARKET_TYPES
-    if rules.status != TRADING:
-        check_status(rules, reduce_only=request.reduce_only or request.close_position)
+    check_status(rules, reduce_only=request.reduce_only or request.close_position)
     if request.type is OrderType.TRAILING_STOP_MARKET:
         _check_trailing(market, request)
     else:

@@ -53,10 +53,7 @@ def open_candle(state: State, candle: Candle, minute_notional: Decimal | None, m
     """
     market = state.markets[candle.symbol]
     open_ms, open_price = candle.open_time, candle.open
-    if open_ms >= state.next_due_ms:
-        advance(state, open_ms)
-    elif open_ms > state.now_ms:
-        state.now_ms = open_ms
+    advance(state, open_ms)
     market.last = open_price
     market.explicit_mark = ZERO if mark is None else mark.open
     now = market.candle
@@ -96,10 +93,7 @@ def finish_candle(state: State, candle: Candle, detail: Sequence[Candle], mark: 
         low, high = wake_prices(state, market)
         if not (low < candle.low and candle.high < high and (mark is None or (low < mark.low and mark.high < high))):
             _finish_whole(state, market, candle, mark, end_ms)
-    if end_ms >= state.next_due_ms:
-        advance(state, end_ms)
-    else:
-        state.now_ms = end_ms
+    advance(state, end_ms)
     market.last = candle.close
     now = market.candle
     now.is_open = False

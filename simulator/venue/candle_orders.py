@@ -27,9 +27,8 @@ def send(state: State, market: Market, order: Order) -> Order:
 
 def arrive(state: State, market: Market, order_id: int, price: Decimal) -> None:
     """End the travels of an order: it meets the market at this price, unless one before it closed it."""
-    if order_id not in market.travelling:
+    if market.travelling.pop(order_id, None) is None:
         return
-    del market.travelling[order_id]
     order = state.orders[order_id]
     if order.type is not OrderType.MARKET:
         market.is_stale = True
@@ -38,8 +37,7 @@ def arrive(state: State, market: Market, order_id: int, price: Decimal) -> None:
 
 def arrivals(market: Market, until_ms: int) -> list[int]:
     """List the travelling orders that arrive up to a time, in the order they were placed."""
-    travelling = market.travelling
-    return [order_id for order_id in travelling if travelling[order_id] <= until_ms]
+    return [order_id for order_id, due_ms in market.travelling.items() if due_ms <= until_ms]
 
 
 def price_at(market: Market, candle: Candle, side: Side, at_ms: int) -> Decimal:

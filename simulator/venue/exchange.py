@@ -15,7 +15,7 @@ from simulator.venue import account_settings, algo_orders, candle_matching, hist
 from simulator.venue.account import Account
 from simulator.venue.costs import CandleCosts, sorted_tiers
 from simulator.venue.decimals import ZERO
-from simulator.venue.errors import held, refusal
+from simulator.venue.errors import refusal
 from simulator.venue.execution import cancel, match_crossed, match_resting
 from simulator.venue.fees import Fees
 from simulator.venue.funding import ByTheClock, ConstantFunding, FundingSchedule, FundingSource
@@ -299,13 +299,11 @@ class Exchange:
 
     def cancel_algo(self, algo_id: int = 0, client_algo_id: str = "") -> AlgoOrder:
         """Cancel an untriggered algo order; -2011 when none is found."""
-        state = self._state
-        if state.is_held:
-            raise held()
-        algo = history.find_algo(state, algo_id, client_algo_id)
-        if algo is None or algo.status is not AlgoStatus.NEW:
+        self._state.check_not_held()
+        algo = history.find_algo(self._state, algo_id, client_algo_id)
+        if algo is None or not algo.is_open:
             raise refusal(-2011)
-        return algo_orders.end(state, algo, AlgoStatus.CANCELED)
+        return algo_orders.end(self._state, algo, AlgoStatus.CANCELED)
 
     def cancel_all_algos(self, symbol: str) -> list[AlgoOrder]:
         """Cancel every untriggered algo order of a symbol."""

@@ -9,20 +9,24 @@ from simulator.venue.errors import refusal
 from simulator.venue.instrument import Instrument
 from simulator.venue.model import Side
 
-is_client_id: Final = re.compile(r"[.A-Za-z0-9:/_-]{0,36}").fullmatch
-"""What a client id must look like (else -4015); "" means none was given."""
-TRADING: Final = "TRADING"
+CLIENT_ID: Final = re.compile(r"[.A-Za-z0-9:/_-]{0,36}")
 REDUCE_ONLY_STATUSES: Final = frozenset({"PRE_DELIVERING", "PRE_SETTLE", "SETTLING"})
 
 
 def check_status(instrument: Instrument, *, reduce_only: bool) -> None:
     """Refuse orders on a symbol that does not trade: -4141 when closed, -4140 for opening otherwise."""
-    if instrument.status == TRADING:
+    if instrument.status == "TRADING":
         return
     if instrument.status == "CLOSE":
         raise refusal(-4141)
     if not (reduce_only and instrument.status in REDUCE_ONLY_STATUSES):
         raise refusal(-4140)
+
+
+def check_client_id(client_id: str) -> None:
+    """Refuse a client id that is too long or has other characters (-4015); "" means none was given."""
+    if not CLIENT_ID.fullmatch(client_id):
+        raise refusal(-4015)
 
 
 def check_price(instrument: Instrument, price: Decimal) -> None:
@@ -65,7 +69,7 @@ def check_percent_price(instrument: Instrument, side: Side, price: Decimal, mark
 
 
 def check_counterparty_price(instrument: Instrument, side: Side, best: Decimal, mark: Decimal) -> None:
-    """PERCENT_PRICE of a market order: the best price of the other side must satisfy it, as the mark does (-4131)."""
+    """PERCENT_PRICE of a market order: the best price of the other side must satisfy it (-4131)."""
     if side is Side.BUY and instrument.multiplier_up and best > mark * instrument.multiplier_up:
         raise refusal(-4131)
     if side is Side.SELL and instrument.multiplier_down and best < mark * instrument.multiplier_down:

@@ -25,9 +25,7 @@ def find_algo(state: State, algo_id: int, client_algo_id: str) -> AlgoOrder | No
     """Find an algo order by its id, else by its client id."""
     if not algo_id and not client_algo_id:
         raise refusal(-1102, "algoId")
-    if not algo_id and client_algo_id in state.algo_ids:
-        algo_id = state.algo_ids[client_algo_id]
-    return state.algos.get(algo_id)
+    return state.algos.get(algo_id or state.algo_ids.get(client_algo_id, 0))
 
 
 def is_shown(state: State, order: Order) -> bool:

@@ -11,7 +11,7 @@ from simulator.venue.decimals import ZERO
 from simulator.venue.errors import refusal
 from simulator.venue.instrument import Bracket, bracket_of, largest_notional
 from simulator.venue.market import Market
-from simulator.venue.model import MarginType, Order, OrderRequest, Side
+from simulator.venue.model import Order, OrderRequest, Side
 from simulator.venue.state import State
 
 MOST_BRACKETS: Final = 24
@@ -66,8 +66,7 @@ def available(state: State, asset: str) -> Decimal:
     """Return what new orders may use of an asset: cross wallet + cross PnL - margins tied up, never below 0."""
     account = state.account
     if not account.held and not state.busy:
-        wallet = account.wallets[asset]
-        return wallet if wallet > 0 else ZERO
+        return max(account.wallets[asset], ZERO)
     free = account.cross_wallet(asset)
     for symbol in {**account.held, **state.busy}:
         market, position = state.markets[symbol], account.positions[symbol]
@@ -131,7 +130,7 @@ def liquidation_price(state: State, market: Market, position: Position) -> Decim
     """Solve balance = maintenance for the symbol's price, with the bracket at that price; 0 when there is none."""
     if not position.quantity:
         return ZERO
-    if position.margin_type is MarginType.ISOLATED:
+    if position.is_isolated:
         wallet = position.isolated_wallet
     else:
         wallet = state.account.cross_wallet(position.margin_asset)
@@ -149,4 +148,4 @@ def liquidation_price(state: State, market: Market, position: Position) -> Decim
         if at_price is row:
             break
         row = at_price
-    return price if price > 0 else ZERO
+    return max(price, ZERO)

@@ -215,8 +215,7 @@ class Market:
         for algo in self.waiting.values():
             if algo.working_type is WorkingType.CONTRACT_PRICE or self.is_exact:
                 below, above = self._wake_prices_of(algo)
-                low = below if below > low else low  # noqa: FURB136 - max() takes four times as long
-                high = above if above < high else high  # noqa: FURB136 - so does min()
+                low, high = max(low, below), min(high, above)
         self.wake_low, self.wake_high = low, high
         self.quiet = None
         self.is_stale = False

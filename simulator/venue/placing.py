@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from simulator.venue import candle_orders
 from simulator.venue.decimals import ZERO
-from simulator.venue.errors import VenueError, held, refusal
+from simulator.venue.errors import refusal
 from simulator.venue.execution import (
     accept,
     closing_rank,
@@ -16,14 +16,13 @@ from simulator.venue.execution import (
     reduce_only_orders,
 )
 from simulator.venue.filters import (
-    TRADING,
+    check_client_id,
     check_counterparty_price,
     check_notional,
     check_percent_price,
     check_price,
     check_quantity,
     check_status,
-    is_client_id,
 )
 from simulator.venue.margin import check_new_order, is_reducing
 from simulator.venue.market import Market
@@ -33,8 +32,7 @@ from simulator.venue.state import State
 
 def place_order(state: State, request: OrderRequest) -> Order:
     """Check, accept and match an order; refusals leave no trace."""
-    if state.is_held:
-        raise held()
+    state.check_not_held()
     market = state.markets[request.symbol]
     _check_kind(state, request)
     price = market.expected_price(request)
@@ -45,9 +43,8 @@ def place_order(state: State, request: OrderRequest) -> Order:
         check_new_order(state, market, request, price)
     if not state.by_candles and request.type is OrderType.LIMIT:
         _check_book(market, request)
-    has_company = bool(market.resting)
     order = accept(state, request)
-    if order.reduce_only and has_company:
+    if order.reduce_only and len(market.resting) > 1:
         enforce_reduce_only(state, market)
     return candle_orders.send(state, market, order) if state.by_candles else send_to_book(state, market, order)
 
@@ -65,12 +62,12 @@ def send_to_book(state: State, market: Market, order: Order) -> Order:
     return order
 
 
-def wrong_side(state: State, request: OrderRequest | AlgoRequest) -> VenueError:
-    """Return the refusal of all but one-way orders in one-way mode: -4061 where the order's side is the other mode's.
-
-    An order for hedge mode in hedge mode is right, but not supported yet: -1020.
-    """
-    return refusal(-4061 if (request.position_side is PositionSide.BOTH) == state.is_dual else -1020)
+def check_position_side(state: State, request: OrderRequest | AlgoRequest) -> None:
+    """Refuse a position side of the other mode (-4061), and hedge mode itself, which is not supported yet (-1020)."""
+    if (request.position_side is PositionSide.BOTH) == state.is_dual:
+        raise refusal(-4061)
+    if state.is_dual:
+        raise refusal(-1020)
 
 
 def _check_kind(state: State, request: OrderRequest) -> None:
@@ -82,32 +79,28 @@ def _check_kind(state: State, request: OrderRequest) -> None:
         raise refusal(-5037)
     if request.good_till_ms:
         raise refusal(-5040)
-    if state.is_dual or request.position_side is not PositionSide.BOTH:
-        raise wrong_side(state, request)
-    if not is_client_id(request.client_order_id):
-        raise refusal(-4015)
-    key = request.symbol, request.client_order_id
-    if key in state.order_ids and state.orders[state.order_ids[key]].is_open:
+    check_position_side(state, request)
+    check_client_id(request.client_order_id)
+    known = state.order_ids.get((request.symbol, request.client_order_id))
+    if known is not None and state.orders[known].is_open:
         raise refusal(-4116)
 
 
 def _check_filters(market: Market, request: OrderRequest, price: Decimal) -> None:
     rules, mark = market.instrument, market.mark
     is_market = request.type is OrderType.MARKET
-    if rules.status != TRADING:
-        check_status(rules, reduce_only=request.reduce_only)
+    check_status(rules, reduce_only=request.reduce_only)
     check_quantity(rules, request.quantity, market=is_market)
     if is_market:
         if not market.last:
             raise refusal(-1112)
-        if price != mark:
-            check_counterparty_price(rules, request.side, price, mark)
+        check_counterparty_price(rules, request.side, price, mark)
     else:
         check_price(rules, price)
         check_percent_price(rules, request.side, price, mark)
     if not request.reduce_only:
         check_notional(rules, mark if is_market else price, request.quantity)
-    if market.resting and 0 < rules.max_orders <= len(market.resting):
+    if rules.max_orders and len(market.resting) >= rules.max_orders:
         raise refusal(-2025)
 
 
@@ -116,7 +109,7 @@ def _within_position(state: State, market: Market, request: OrderRequest) -> Ord
     position = state.account.positions[request.symbol]
     if not is_reducing(position, request):
         raise refusal(-2022)
-    left = position.quantity if position.quantity > ZERO else -position.quantity
+    left = abs(position.quantity)
     if market.resting:
         rank = closing_rank(request)
         left -= sum((o.remaining for o in reduce_only_orders(market) if closing_rank(o) <= rank), ZERO)

@@ -42,8 +42,7 @@ def restore(state: State, account: Restored) -> None:
     for symbol, (quantity, cost) in account.positions.items():
         position = state.position(symbol)
         position.quantity, position.cost = quantity, cost
-        if quantity:
-            state.account.held[symbol] = position
+        state.account.note(position)
         state.markets[symbol].is_stale = True
         if position.is_isolated:
             position.isolated_wallet = round8(cost / account.leverage)

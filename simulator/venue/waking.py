@@ -7,7 +7,6 @@ from simulator.venue.account import Position
 from simulator.venue.decimals import ZERO, ceil_to, floor_to
 from simulator.venue.margin import liquidation_price
 from simulator.venue.market import ABOVE_ALL, Market
-from simulator.venue.model import MarginType
 from simulator.venue.state import State
 
 ALWAYS: Final = (ABOVE_ALL, ZERO)
@@ -26,8 +25,7 @@ def wake_prices(state: State, market: Market) -> tuple[Decimal, Decimal]:
         position = state.account.positions[market.instrument.symbol]
         if position.quantity:
             below, above = liquidation_bounds(state, market, position)
-            low = below if below > low else low  # noqa: FURB136 - max() takes four times as long
-            high = above if above < high else high  # noqa: FURB136 - so does min()
+            low, high = max(low, below), min(high, above)
         market.quiet = low, high
     return market.quiet
 
@@ -36,7 +34,7 @@ def liquidation_bounds(state: State, market: Market, position: Position) -> tupl
     """Return prices strictly between which the position is safe, a tick to spare; of a crossed one none is known."""
     if not position.quantity:
         return NEVER
-    if position.margin_type is MarginType.CROSSED:
+    if not position.is_isolated:
         return ALWAYS
     price, tick = liquidation_price(state, market, position), market.instrument.tick_size
     if position.quantity > ZERO:

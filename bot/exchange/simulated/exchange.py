@@ -188,7 +188,9 @@ class SimulatedExchange:
     def drain(self) -> list[Event]:
         """Return what the venue did since the last call, after inputs given to `venue` itself."""
         told: list[Event] = []
-        for event in self.venue.events:
+        if not self.venue.events:
+            return told
+        for event in self.venue.drain_events():
             if type(event) is OrderEvent:
                 fill = translate.fill(event.trade) if event.trade else None
                 told.append(OrderUpdated(event.at_ms, translate.order_report(event.order), fill))
@@ -196,7 +198,6 @@ class SimulatedExchange:
                 told.append(AlgoUpdated(event.at_ms, translate.algo_report(event.algo)))
             elif type(event) is AccountEvent:
                 told += self._tell_money(event)
-        self.venue.events.clear()
         return told
 
     # the market by candles (backtest)
@@ -210,7 +211,7 @@ class SimulatedExchange:
         candle given last, which is right when none was left out. `mark`: the mark price's own candle.
         """
         self.venue.open_candle(candle, minute_notional, mark)
-        return self.drain() if self.venue.events else []
+        return self.drain()
 
     def finish_candle(self, candle: Candle, detail: Sequence[Candle] = (), mark: Candle | None = None) -> list[Event]:
         """End the candle: stops and limits its high and low reached.
@@ -222,7 +223,7 @@ class SimulatedExchange:
             self.venue.finish_candle(candle, detail, mark)
         except CandleError as error:
             raise ConfigurationError(str(error)) from None
-        return self.drain() if self.venue.events else []
+        return self.drain()
 
     # the market by live prices (paper)
 
@@ -279,7 +280,7 @@ class SimulatedExchange:
         except VenueError as error:
             refused = OrderRefused(self.now_ms, request.symbol, request.client_order_id, error.code, error.message)
             return [*self.drain(), refused]
-        return self.drain() if self.venue.events else []
+        return self.drain()
 
     def _cancel(self, symbol: str, client_order_id: str) -> list[Event]:
         try:
