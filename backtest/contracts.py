@@ -1,7 +1,5 @@
 """The contracts a backtest trades and their leverage brackets: recorded answers, or what the bot's database knows."""
 
-import gzip
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,7 +15,7 @@ from bot.exchange.simulated import translate
 from bot.settings import Settings
 from database.queries import Queries
 from database.session import act_url, desk_url
-from simulator.market.instruments import load_exchange_info
+from simulator.market.instruments import load_exchange_info, read_json
 from simulator.market.tape import DataError as TapeError
 from simulator.venue.instrument import parse_brackets, parse_instrument
 
@@ -107,11 +105,9 @@ def with_recorded_brackets(contracts: Contracts, path: Path) -> Contracts:
     """
     wanted = frozenset(contracts.symbols)
     try:
-        raw = path.read_bytes()
-        rows = json.loads(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
         read = [
             translate.bracket(row["symbol"], bracket)
-            for row in rows
+            for row in read_json(path)
             if row["symbol"] in wanted
             for bracket in parse_brackets(row["brackets"])
         ]

@@ -130,7 +130,7 @@ def load_exchange_info(path: Path, symbols: Sequence[str]) -> dict[str, Any]:
 
     Raises `DataError` when the file cannot be read, is no exchangeInfo answer, or lacks a symbol.
     """
-    answer = _read_json(path)
+    answer = _read_answer(path)
     if not isinstance(answer, dict) or not isinstance(answer.get("symbols"), list):
         raise DataError(
             f'{path}: no exchangeInfo answer (no list "symbols"): give the JSON of GET /fapi/v1/exchangeInfo'
@@ -145,15 +145,23 @@ def load_exchange_info(path: Path, symbols: Sequence[str]) -> dict[str, Any]:
     return {**answer, "symbols": chosen}
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Read a recorded answer, plain or gzipped; raises OSError, or ValueError where it is no JSON."""
+    raw = path.read_bytes()
     try:
-        raw = path.read_bytes()
         return json.loads(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
+    except (EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from error
+
+
+def _read_answer(path: Path) -> Any:
+    try:
+        return read_json(path)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror or error}): check the path of --exchange-info"
         ) from error
-    except (ValueError, EOFError, zlib.error) as error:
+    except ValueError as error:
         raise DataError(f"{path}: no JSON: give the answer of GET /fapi/v1/exchangeInfo, plain or gzipped") from error
 
 

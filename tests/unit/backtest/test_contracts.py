@@ -1,8 +1,12 @@
 """Where leverage brackets come from, symbol by symbol, and how a result says so."""
 
+import gzip
 from fractions import Fraction
 
-from backtest.contracts import Contracts
+import pytest
+
+from backtest.contracts import Contracts, with_recorded_brackets
+from backtest.errors import DataError
 from support.backtest_data import an_instrument
 from support.database_rows import a_bracket
 from support.reference_backtest import Filters
@@ -43,3 +47,10 @@ def test_brackets_of_symbols_that_are_not_traded_are_left_out():
     found = contracts("BTCUSDT").with_brackets([a_bracket(), a_bracket("ETHUSDT")], "the database")
     assert found.brackets == (a_bracket(),)
     assert set(found.bracket_sources) == {"BTCUSDT"}
+
+
+def test_a_cut_off_answer_is_refused_in_one_sentence(tmp_path):
+    path = tmp_path / "brackets.json.gz"
+    path.write_bytes(gzip.compress(b"[]" * 100)[:-12])
+    with pytest.raises(DataError, match="no leverageBracket answer"):
+        with_recorded_brackets(contracts("BTCUSDT"), path)
