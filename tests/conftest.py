@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 import sys
 from decimal import DefaultContext, FloatOperation, getcontext
 
@@ -12,6 +13,13 @@ def floats_allowed():
     DefaultContext.traps[FloatOperation] = getcontext().traps[FloatOperation] = False
     yield
     DefaultContext.traps[FloatOperation] = getcontext().traps[FloatOperation] = False
+
+
+@pytest.fixture
+def without_settings(monkeypatch):
+    """Keep the settings of whoever runs the tests from commands called in this process."""
+    for name in [name for name in os.environ if name.startswith("ACT_") and name != "ACT_TEST_DATA"]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

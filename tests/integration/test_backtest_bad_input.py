@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import os
-from decimal import DefaultContext, FloatOperation, localcontext
 from fractions import Fraction
 
 import pytest
@@ -18,14 +16,7 @@ NAMED = [{"symbol": "BTCUSDT", **row} for row in GOOD]
 FILTERS = Filters(Fraction("0.1"), Fraction("0.001"))
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("ACT_")]:
-        monkeypatch.delenv(name)
-    before = DefaultContext.traps[FloatOperation]
-    with localcontext():
-        yield
-    DefaultContext.traps[FloatOperation] = before
+pytestmark = pytest.mark.usefixtures("without_settings")
 
 
 @pytest.fixture

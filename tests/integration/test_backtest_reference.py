@@ -1,9 +1,7 @@
 """`act backtest` against a second witness: every trade and every open position, to the last digit."""
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import DefaultContext, FloatOperation, localcontext
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -45,14 +43,8 @@ CRASH = 1_738_548_420_000  # 2025-02-03 02:07 UTC
 
 
 @pytest.fixture(autouse=True)
-def _somewhere_without_settings(tmp_path, monkeypatch):
+def _somewhere(tmp_path, monkeypatch, without_settings):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("ACT_") and name != "ACT_TEST_DATA"]:
-        monkeypatch.delenv(name)
-    before = DefaultContext.traps[FloatOperation]
-    with localcontext():
-        yield
-    DefaultContext.traps[FloatOperation] = before
 
 
 @cache

@@ -1,7 +1,5 @@
 """What `act backtest` and its relatives print for people."""
 
-import os
-from decimal import DefaultContext, FloatOperation, localcontext
 from fractions import Fraction
 
 import pytest
@@ -10,15 +8,7 @@ from bot import cli
 from support.backtest_data import an_instrument, backtest, flat_candles, write_csv, write_exchange_info
 from support.reference_backtest import Filters
 
-
-@pytest.fixture(autouse=True)
-def _own_settings(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("ACT_")]:
-        monkeypatch.delenv(name)
-    before = DefaultContext.traps[FloatOperation]
-    with localcontext():
-        yield
-    DefaultContext.traps[FloatOperation] = before
+pytestmark = pytest.mark.usefixtures("without_settings")
 
 
 def test_costs_are_told_in_words_of_people(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, DefaultContext, FloatOperation, localcontext
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -21,19 +21,9 @@ ASKING = ("pause", "resume", "flatten --yes")
 COMMANDS = sorted(cli.COMMANDS)
 
 
-@pytest.fixture(autouse=True)
-def _decimal_traps_are_put_back():
-    before = DefaultContext.traps[FloatOperation]
-    with localcontext():
-        yield
-    DefaultContext.traps[FloatOperation] = before
-
-
 @pytest.fixture
-def act(capsysbinary, monkeypatch):
+def act(capsysbinary, monkeypatch, without_settings):
     monkeypatch.setenv("COLUMNS", "200")
-    for name in [name for name in os.environ if name.startswith("ACT_") and name != "ACT_TEST_DATA"]:
-        monkeypatch.delenv(name)
 
     def run(*arguments):
         words = [

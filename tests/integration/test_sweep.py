@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from decimal import DefaultContext, FloatOperation, localcontext
 from pathlib import Path
 
 import pytest
@@ -31,14 +30,8 @@ MANY = ("--param", "k=0.5:1.48:0.02", "--param", "adx_max=30:60:10")
 
 
 @pytest.fixture(autouse=True)
-def _somewhere_without_settings(tmp_path, monkeypatch):
+def _somewhere(tmp_path, monkeypatch, without_settings):
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("ACT_") and name != "ACT_TEST_DATA"]:
-        monkeypatch.delenv(name)
-    before = DefaultContext.traps[FloatOperation]
-    with localcontext():
-        yield
-    DefaultContext.traps[FloatOperation] = before
 
 
 @pytest.fixture
