@@ -22,18 +22,14 @@ EXIT_IN_CANDLE: Final = "exit_in_candle"
 STOP_PENDING: Final = "stop_pending"
 SYMBOL_REFUSED: Final = "symbol_refused"
 PACING: Final = frozenset({GlobalTradeSpacing.reason, SymbolCooldown.reason})
-_SIDES: Final = {ENTER_LONG: Side.BUY, ENTER_SHORT: Side.SELL}
+_ENTRIES: Final = ENTER_LONG | ENTER_SHORT
+_SIDES: Final = {ENTER_LONG: Side.BUY, ENTER_SHORT: Side.SELL}  # with both flags up none is asked for
 _TIME_IN_FORCE: Final = {"limit": TimeInForce.GTC, "post_only": TimeInForce.GTX}
-
-
-def wanted_side(flags: int) -> Side | None:
-    """Return the side an entry flag asks for; None when none or both hold."""
-    return _SIDES.get(flags & (ENTER_LONG | ENTER_SHORT))
 
 
 def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
     """Decide about an entry at a candle's close: nothing happens unless flat, idle and asked for."""
-    side = wanted_side(symbol.verdict.flags) if symbol.verdict else None
+    side = _SIDES.get(symbol.verdict.flags & _ENTRIES) if symbol.verdict else None
     if side is None or symbol.track.quantity or symbol.under_way:
         return
     intent_id = _intent_id(symbol, candle)

@@ -188,8 +188,6 @@ class SimulatedExchange:
     def drain(self) -> list[Event]:
         """Return what the venue did since the last call, after inputs given to `venue` itself."""
         told: list[Event] = []
-        if not self.venue.events:
-            return told
         for event in self.venue.drain_events():
             if type(event) is OrderEvent:
                 fill = translate.fill(event.trade) if event.trade else None
@@ -211,7 +209,7 @@ class SimulatedExchange:
         candle given last, which is right when none was left out. `mark`: the mark price's own candle.
         """
         self.venue.open_candle(candle, minute_notional, mark)
-        return self.drain()
+        return self.drain() if self.venue.events else []
 
     def finish_candle(self, candle: Candle, detail: Sequence[Candle] = (), mark: Candle | None = None) -> list[Event]:
         """End the candle: stops and limits its high and low reached.
@@ -223,7 +221,7 @@ class SimulatedExchange:
             self.venue.finish_candle(candle, detail, mark)
         except CandleError as error:
             raise ConfigurationError(str(error)) from None
-        return self.drain()
+        return self.drain() if self.venue.events else []
 
     # the market by live prices (paper)
 
