@@ -126,6 +126,13 @@ class StopProvenAbsent(Happened, frozen=True, gc=False):
     client_algo_id: str
 
 
+class StopOverdue(Happened, frozen=True, gc=False):
+    """Wall time has passed since a conditional order was sent that was not accepted at once; I3 allows no more."""
+
+    symbol: str
+    client_algo_id: str
+
+
 class StopCancelFailed(Happened, frozen=True, gc=False):
     """Cancelling a conditional order was refused or its outcome is unknown; the shell is looking it up."""
 
@@ -210,6 +217,7 @@ type Event = (
     | StopRefused
     | StopOutcomeUnknown
     | StopProvenAbsent
+    | StopOverdue
     | StopCancelFailed
     | FundingPaid
     | TransferSeen

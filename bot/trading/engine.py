@@ -25,6 +25,7 @@ from bot.domain.events import (
     SnapshotTaken,
     StopCancelFailed,
     StopOutcomeUnknown,
+    StopOverdue,
     StopProvenAbsent,
     StopRefused,
     TimeAdvanced,
@@ -85,6 +86,8 @@ class Engine:
                 stops.lost(state, event.symbol, event.client_algo_id)
             case StopProvenAbsent():
                 stops.absent(state, event.symbol, event.client_algo_id)
+            case StopOverdue():
+                stops.overdue(state, event.symbol, event.client_algo_id)
             case StopCancelFailed():
                 stops.cancel_failed(state, event.symbol, event.client_algo_id)
             case FundingPaid():

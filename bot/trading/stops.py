@@ -119,6 +119,17 @@ def absent(state: State, symbol_name: str, client_algo_id: str) -> None:
         _after_move(state, symbol, row, symbol.algos[client_algo_id])
 
 
+def overdue(state: State, symbol_name: str, client_algo_id: str) -> None:
+    """Leave a position that is still without a stop long after this one was asked for."""
+    symbol = state.symbol_state(symbol_name)
+    row, current = symbol.algo(client_algo_id), symbol.algos.get(symbol.stop_id)
+    if row is None or current is None or row.intent_id != current.intent_id:
+        return
+    if not symbol.track.quantity or exits.in_flight(symbol) or _resting(symbol) is not None:
+        return
+    _leave(state, symbol, "the exchange did not confirm one in time")
+
+
 def cancel_failed(state: State, symbol_name: str, client_algo_id: str) -> None:
     """Take that cancelling a stop did not work or may not have: look it up."""
     symbol = state.symbol_state(symbol_name)
@@ -245,7 +256,7 @@ def _sent(state: State, intent: Intent, request: StopRequest) -> AlgoOrderRow:
 def _give_up(state: State, symbol: SymbolState, intent: Intent) -> None:
     """After the last attempt: an older stop goes on protecting, otherwise the position is closed."""
     orders.close_intent(state, symbol, intent, "given_up")
-    older = next((row for row in symbol.live_algos() if row.state is OrderState.RESTING and _fits(symbol, row)), None)
+    older = _resting(symbol)
     if older is None:
         _leave(state, symbol, f"no stop after {intent.attempt} attempts")
         return
@@ -254,6 +265,11 @@ def _give_up(state: State, symbol: SymbolState, intent: Intent) -> None:
     fills.record_position(state, symbol)
     detail = f"the stop of {symbol.symbol} could not be moved; the one at {plain(older.report.trigger_price)} stays"
     audit.alert(state, audit.WARNING, "stop_not_moved", symbol.symbol, intent.intent_id, "Stop not moved", detail)
+
+
+def _resting(symbol: SymbolState) -> AlgoOrderRow | None:
+    """Return a stop that protects the position now."""
+    return next((row for row in symbol.live_algos() if row.state is OrderState.RESTING and _fits(symbol, row)), None)
 
 
 def _leave(state: State, symbol: SymbolState, why: str) -> None:

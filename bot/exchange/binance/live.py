@@ -63,7 +63,7 @@ class Live:
         self._sink = sink
         self._tasks = tasks
         self._lookups = LookUps(account, clock, sink)
-        self._stops = Stops(rest, account, sink, settings.recv_window_ms)
+        self._stops = Stops(rest, account, clock, sink, tasks, settings.recv_window_ms)
         self._user = UserStream(settings.private_stream_url, rest, clock, sink, tasks, self._take_news)
         self._orders = OrderLane(settings, signer, rest, budget, clock, sink, tasks, self._later)
         streams = (*market_routes(settings, symbols, clock, sink), self._user, self._orders)

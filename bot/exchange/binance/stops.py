@@ -1,30 +1,39 @@
 """Resting stops: conditional orders on the algo endpoints, through the SDK's REST (docs/wire.md B.6)."""
 
-from bot.domain.events import AlgoUpdated, StopCancelFailed, StopOutcomeUnknown, StopRefused
+from bot.domain.events import AlgoUpdated, StopCancelFailed, StopOutcomeUnknown, StopOverdue, StopRefused
 from bot.domain.order import StopRequest
 from bot.exchange.binance.account import Account
 from bot.exchange.binance.decode import read_algo
 from bot.exchange.binance.encode import stop_arguments
 from bot.exchange.binance.errors import ApiFailure, Verdict
 from bot.exchange.binance.rest import Rest
-from bot.ports import Sink
+from bot.exchange.binance.tasks import Tasks
+from bot.ports import Clock, Sink
+
+_OVERDUE_SECONDS = 9.3
+"""Later than a first attempt whose answer never came is proven absent (4 s + 5 s), and within I3's ten seconds."""
 
 
 class Stops:
     """Places and cancels resting stops; answers come as events."""
 
-    def __init__(self, rest: Rest, account: Account, sink: Sink, recv_window_ms: int) -> None:
+    def __init__(
+        self, rest: Rest, account: Account, clock: Clock, sink: Sink, tasks: Tasks, recv_window_ms: int
+    ) -> None:
         self._rest = rest
         self._account = account
+        self._clock = clock
         self._sink = sink
+        self._tasks = tasks
         self._window = recv_window_ms
 
     async def place(self, request: StopRequest) -> None:
         """Rest a STOP_MARKET that closes the whole position when the last price reaches its trigger."""
-        arguments = stop_arguments(request, self._window)
+        arguments, began = stop_arguments(request, self._window), self._clock.monotonic()
         try:
             report = await self._rest.place(lambda api: api.new_algo_order(**arguments), read_algo)
         except ApiFailure as failure:
+            self._tasks.spawn(f"overdue stop {request.client_algo_id}", self._tell_overdue(request, began))
             self._tell_placing_failed(request, failure)
         else:
             self._sink.on_event(AlgoUpdated(self._sink.market_ms(), report))
@@ -48,6 +57,10 @@ class Stops:
         self._sink.on_event(
             StopRefused(self._sink.market_ms(), request.symbol, request.client_algo_id, failure.code, failure.message)
         )
+
+    async def _tell_overdue(self, request: StopRequest, began: float) -> None:
+        await self._clock.sleep(began + _OVERDUE_SECONDS - self._clock.monotonic())
+        self._sink.on_event(StopOverdue(self._sink.market_ms(), request.symbol, request.client_algo_id))
 
     def _tell_unknown(self, request: StopRequest, why: str) -> None:
         self._sink.on_event(StopOutcomeUnknown(self._sink.market_ms(), request.symbol, request.client_algo_id, why))

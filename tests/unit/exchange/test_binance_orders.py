@@ -224,9 +224,19 @@ async def test_an_unreadable_success_is_an_unknown_outcome():
 
 
 def stops_answering(answer) -> tuple[Stops, RecordingSink]:
-    clock, sink, network = TestClock(), RecordingSink(), ScriptedNetwork(answer)
+    stops, sink, _, _ = stops_over(answer)
+    return stops, sink
+
+
+def stops_over(answer) -> tuple[Stops, RecordingSink, TestClock, Tasks]:
+    clock, sink, network, tasks = TestClock(1_000), RecordingSink(), ScriptedNetwork(answer), Tasks()
     account = an_account(network, clock)
-    return Stops(account._rest, account, sink, 5_000), sink
+    return Stops(account._rest, account, clock, sink, tasks, 5_000), sink, clock, tasks
+
+
+async def everything_else():
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 A_STOP = StopRequest("BTCUSDT", "a0001s-1", Side.SELL, Decimal("99.00"))
@@ -247,6 +257,30 @@ async def test_a_stop_rests_or_is_refused_or_is_unknown(status, body, told):
     stops, sink = stops_answering(lambda asked: (status, body, {}))
     await stops.place(A_STOP)
     assert sink.names() == [told]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (503, {"code": -1007, "msg": "Timeout"}, "StopOutcomeUnknown"),
+        (503, {"code": -1008, "msg": "Server is currently overloaded"}, "StopRefused"),
+    ],
+)
+async def test_a_stop_that_was_not_accepted_at_once_is_told_overdue_within_ten_seconds(status, body, told):
+    stops, sink, clock, tasks = stops_over(lambda asked: (status, body, {}))
+    await stops.place(A_STOP)
+    assert sink.names() == [told]
+    await everything_else()
+    assert sink.names() == [told, "StopOverdue"]
+    assert 1_009 < clock.seconds < 1_010
+    assert tasks.dead() == ()
+
+
+async def test_an_accepted_stop_is_never_overdue():
+    stops, sink = stops_answering(lambda asked: (200, an_algo_row(), {}))
+    await stops.place(A_STOP)
+    await everything_else()
+    assert sink.names() == ["AlgoUpdated"]
 
 
 async def test_a_cancelled_stop_is_read_back():

@@ -25,6 +25,7 @@ from bot.domain.events import (
     OrderUpdated,
     StopCancelFailed,
     StopOutcomeUnknown,
+    StopOverdue,
     StopProvenAbsent,
     StopRefused,
 )
@@ -223,6 +224,74 @@ def test_an_unknown_stop_is_looked_up_and_only_its_absence_lets_the_next_one_go(
     assert bench.handle(StopProvenAbsent(bench.now, BTC, id_of(stop))) == []
 
 
+def test_a_stop_that_is_overdue_becomes_an_exit_once():
+    bench = Bench()
+    stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    bench.handle(StopOutcomeUnknown(bench.now, BTC, id_of(stop), "timeout"))
+    overdue = StopOverdue(bench.now, BTC, id_of(stop))
+    assert the(bench.handle(overdue), SubmitOrder).request.reduce_only
+    assert bench.alerts().count("stop_refused") == 1
+    assert bench.handle(overdue) == []
+    assert bench.alerts().count("stop_refused") == 1
+
+
+def test_an_overdue_first_attempt_becomes_an_exit_while_the_second_is_on_its_way():
+    bench = Bench()
+    stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    bench.handle(StopOutcomeUnknown(bench.now, BTC, id_of(stop), "timeout"))
+    the(bench.handle(StopProvenAbsent(bench.now, BTC, id_of(stop))), PlaceStop)
+    out = bench.handle(StopOverdue(bench.now, BTC, id_of(stop)))
+    assert the(out, SubmitOrder).request.reduce_only
+
+
+def test_nothing_is_overdue_once_a_stop_rests():
+    bench = Bench()
+    stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    bench.handle(StopOutcomeUnknown(bench.now, BTC, id_of(stop), "timeout"))
+    bench.accept(stop)
+    assert bench.handle(StopOverdue(bench.now, BTC, id_of(stop))) == []
+
+
+def test_nothing_is_overdue_while_an_older_stop_protects():
+    bench = Bench(**LIMIT)
+    order = the(bench.candle(ENTER_LONG), SubmitOrder)
+    bench.accept(order)
+    first = the(bench.fill(order, "1"), PlaceStop)
+    bench.accept(first)
+    moved = the(bench.fill(order, "4", price="99"), PlaceStop)
+    bench.handle(StopOutcomeUnknown(bench.now, BTC, id_of(moved), "timeout"))
+    assert bench.handle(StopOverdue(bench.now, BTC, id_of(moved))) == []
+
+
+def test_the_stop_of_an_earlier_position_is_not_overdue_for_the_present_one():
+    bench = Bench()
+    first = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    bench.handle(StopOutcomeUnknown(bench.now, BTC, id_of(first), "timeout"))
+    bench.handle(bench.exchange.by_hand(Side.SELL, Decimal(15), bench.now))
+    second = the(bench.fill("web_1"), PlaceStop)
+    assert bench.handle(StopOverdue(bench.now, BTC, id_of(first))) == []
+    assert the(bench.handle(StopOverdue(bench.now, BTC, id_of(second))), SubmitOrder).request.reduce_only
+
+
+def test_no_stop_is_overdue_while_an_exit_is_under_way():
+    bench = Bench()
+    stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    bench.handle(StopOutcomeUnknown(bench.now, BTC, id_of(stop), "timeout"))
+    assert the(bench.candle(EXIT_LONG), SubmitOrder).request.reduce_only
+    assert bench.handle(StopOverdue(bench.now, BTC, id_of(stop))) == []
+    assert "stop_refused" not in bench.alerts()
+
+
+def test_no_stop_is_overdue_without_a_position():
+    bench = Bench()
+    stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    bench.handle(StopOutcomeUnknown(bench.now, BTC, id_of(stop), "timeout"))
+    bench.handle(bench.exchange.by_hand(Side.SELL, Decimal(10), bench.now))
+    bench.fill("web_1")
+    assert bench.handle(StopOverdue(bench.now, BTC, id_of(stop))) == []
+    assert "stop_refused" not in bench.alerts()
+
+
 def test_a_taken_stop_id_means_that_it_rests_so_it_is_looked_up():
     bench = Bench()
     stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
@@ -310,6 +379,7 @@ def test_unknown_stops_are_ignored_when_answers_about_them_come():
         StopRefused(bench.now, BTC, "x", -2021, ""),
         StopOutcomeUnknown(bench.now, BTC, "x", ""),
         StopProvenAbsent(bench.now, BTC, "x"),
+        StopOverdue(bench.now, BTC, "x"),
         StopCancelFailed(bench.now, BTC, "x", -2011, ""),
     ):
         before = bench.frozen()
