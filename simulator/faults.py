@@ -36,7 +36,7 @@ WebSocket API requests. `params` and `fields` (dotted: `k.x`, `o.X`) must be equ
     open         expire_listen_key   true
     account      request          {"method", "path", "params"}: any endpoint, as the account's owner elsewhere would
                  transfer         {"asset": "USDT", "amount": "-5000"}
-                 liquidate, fund  symbol
+                 liquidate, fund  symbol; a contract is funded once a minute at most
                  symbol           what changes in its exchangeInfo entry: {"symbol": "BTCUSDT", "status": "SETTLING",
                                   "filters": [{"filterType": "LOT_SIZE", "stepSize": "0.010"}]}
                  hedge_mode       true or false

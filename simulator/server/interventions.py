@@ -4,6 +4,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from simulator.faults import Deed, OwnRequest, as_text
+from simulator.market.tape import MINUTE_MS
 from simulator.server.api import Api
 from simulator.server.formats import symbol_format
 from simulator.server.rest import ENDPOINTS, check_names
@@ -26,11 +27,20 @@ def _done(api: Api, deed: Deed) -> Any:
     if deed.liquidate:
         api.exchange.liquidate(api.board(deed.liquidate).symbol)
     if deed.fund:
-        api.exchange.fund(api.board(deed.fund).symbol)
+        return _funded(api, api.board(deed.fund).symbol)
     if deed.symbol:
         _change_symbol(api, deed.symbol)
     if deed.hedge_mode is not None:
         api.exchange.force_position_mode(dual=deed.hedge_mode)
+    return "done"
+
+
+def _funded(api: Api, symbol: str) -> str:
+    """Settle funding now, but once a minute at most: an exchange does no other, and the ledger relies on it."""
+    minute = api.exchange.now_ms // MINUTE_MS
+    if any(row.time_ms // MINUTE_MS == minute for row in api.exchange.funding_history(symbol, limit=1)):
+        return "settled in this minute already"
+    api.exchange.fund(symbol)
     return "done"
 
 

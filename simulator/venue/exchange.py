@@ -460,13 +460,7 @@ class Exchange:
 
     # what a person or the exchange does (faults)
     def fund(self, symbol: str, rate: Decimal | None = None) -> None:
-        """Settle the symbol's funding now, at `rate` or at its present one.
-
-        A contract settles once a minute at most, which the ledger relies on (docs/ledger.md): again is ignored.
-        """
-        minute = self._state.now_ms // candle_matching.MINUTE_MS
-        if any(row.time_ms // candle_matching.MINUTE_MS == minute for row in self.funding_history(symbol, limit=1)):
-            return
+        """Settle the symbol's funding now, at `rate` or at its present one."""
         if rate is not None:
             self._state.market(symbol).funding_rate = rate
         settle_funding(self._state, symbol)

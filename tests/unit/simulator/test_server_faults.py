@@ -286,6 +286,20 @@ def test_a_person_trades_moves_money_and_the_exchange_acts_beside_the_client():
     assert "-2500" in [row["amount"] for row in books["transfers"]]
 
 
+def test_a_contract_is_funded_once_a_minute_at_most():
+    simulator = a_simulator()
+    before = len(simulator.request("GET", "/fapi/v1/fundingRate").json())
+    for times in (2, 1):
+        simulator.run(60_000)
+        for _ in range(times):
+            load(simulator, account(fund="BTCUSDT"))
+
+    settled = [row["fundingTime"] for row in simulator.request("GET", "/fapi/v1/fundingRate").json()[before:]]
+
+    assert len(settled) == 2
+    assert settled[1] - settled[0] == 60_000
+
+
 def test_the_exchange_changes_a_symbols_rules_at_a_set_time():
     simulator = a_simulator()
     changes = {"symbol": "BTCUSDT", "filters": [{"filterType": "LOT_SIZE", "stepSize": "0.010", "minQty": "0.010"}]}

@@ -81,15 +81,6 @@ def test_a_cross_position_is_left_out_of_the_funding_event():
     assert event.positions == ()
 
 
-def test_a_contract_settles_once_a_minute_at_most():
-    exchange = an_exchange(liquidity=DEEP)
-    exchange.place_order(a_market("BUY", "0.010"))
-    for at_ms in (START_MS, START_MS + 59_999, START_MS + 60_000):
-        exchange.advance(at_ms)
-        exchange.fund(BTC)
-    assert [row.time_ms - START_MS for row in exchange.funding_history(BTC)] == [0, 60_000]
-
-
 def test_a_flat_symbol_has_a_rate_but_pays_nothing():
     exchange = an_exchange()
     exchange.advance(START_MS + 8 * HOUR_MS)
