@@ -26,6 +26,7 @@ FLOAT_ALLOWED = {
     "database/queries.py": "columns that only charts read, execution metrics",
     "database/backup.py": "seconds of wall time between two steps of a copy",
     "database/migrations/act/versions/r0001_the_first_tables.py": "execution metrics",
+    "bot/exchange/binance/stops.py": "seconds of wall time until a stop is overdue",
     "bot/trading/strategy.py": "a strategy reads indicators, which are floats",
 }
 CLOCK = ("bot", "strategies", "database", "simulator", "backtest")
