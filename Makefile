@@ -31,8 +31,8 @@ $(READY): requirements.lock pyproject.toml .python-version | $(filter .venv-uv/b
 demo: setup ## simulator, bot, alerts and dashboard; Ctrl-C ends them
 	$(BIN)/act demo
 
-test: setup ## every test, two at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: setup ## every test, three at a time: many of them wait
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 check: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

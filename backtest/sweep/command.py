@@ -22,7 +22,7 @@ from backtest.sweep.store import Store
 from backtest.sweep.study import Study
 from backtest.sweep.sweep import Sweep
 from backtest.sweep.table import OBJECTIVES, Line, lines_of, print_table, write_table
-from backtest.sweep.work import FAILED, Work, readings_of
+from backtest.sweep.work import FAILED, Work, load_kernels, readings_of
 from backtest.sweep.workers import InProcess, Processes, Runner
 from bot.domain.errors import ConfigurationError
 
@@ -31,7 +31,7 @@ _DEFAULT_SEARCH: Final = ("pnl", "max_drawdown")
 
 
 class Clock:
-    """What the parts of a sweep take: load (files to arrays), start (workers), run (arrays to results)."""
+    """What the parts of a sweep take: load (files to arrays), start (workers, machine code), run (arrays to results)."""
 
     def __init__(self) -> None:
         self._seconds = {"load": 0.0, "start": 0.0, "run": 0.0}
@@ -94,7 +94,10 @@ def main(argv: list[str]) -> int:
 def _run(
     options: argparse.Namespace, sweep: Sweep, objectives: tuple[str, ...], clock: Clock
 ) -> tuple[Sweep, Sequence[int]]:
-    readings = readings_of(sweep.recording, sweep.study.plans())
+    plans = sweep.study.plans()
+    load_kernels(sweep.recording, plans)
+    clock.note("start")
+    readings = readings_of(sweep.recording, plans)
     clock.note("run")
     work = Work(sweep.recording, sweep.study.base, readings)
     if options.screen:

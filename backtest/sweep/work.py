@@ -180,8 +180,17 @@ class Work:
         return found
 
 
+def load_kernels(recording: Recording, plans: Sequence[SymbolPlan]) -> None:
+    """Read one candle by every kernel, so that no reading pays for compiling or reading machine code."""
+    _read_by_kernels(recording, plans, slice(1))
+
+
 def readings_of(recording: Recording, plans: Sequence[SymbolPlan]) -> dict[tuple[str, str], Floats]:
     """Return the readings of every symbol and strategy that has a kernel, each computed once."""
+    return _read_by_kernels(recording, plans, slice(None))
+
+
+def _read_by_kernels(recording: Recording, plans: Sequence[SymbolPlan], rows: slice) -> dict[tuple[str, str], Floats]:
     found: dict[tuple[str, str], Floats] = {}
     history = recording.history
     for each in plans:
@@ -189,9 +198,8 @@ def readings_of(recording: Recording, plans: Sequence[SymbolPlan]) -> dict[tuple
         key = (each.symbol, each.strategy)
         if compiled is not None and key not in found:
             series = history.series[each.symbol]
-            found[key] = compiled.readings(
-                series.open_time, series.high, series.low, series.close, series.volume, history.interval_ms
-            )
+            candles = (series.open_time, series.high, series.low, series.close, series.volume)
+            found[key] = compiled.readings(*(column[rows] for column in candles), history.interval_ms)
     return found
 
 

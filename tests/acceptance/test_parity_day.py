@@ -62,7 +62,7 @@ def assert_same_but_for_execution(found):
 @needs_recorded
 @pytest.mark.timeout(240)
 def test_the_first_trades_of_a_recorded_day_are_those_of_its_backtest(tmp_path):
-    for found in both(tmp_path, minutes=55, speed=120).values():
+    for found in both(tmp_path, minutes=55, speed=240).values():
         assert_same_but_for_execution(found)
         assert found["decisions"]["compared"] >= 1
 
