@@ -225,12 +225,6 @@ class Store(Protocol):
     def history_mark(self, symbols: Sequence[str]) -> HistoryMark:
         """Return how far the books reach, for recovery."""
 
-    def last_candle_ms(self, symbol: str) -> int:
-        """Return the open time of the newest stored candle, 0 = none."""
-
-    def candles(self, symbol: str, start_ms: int) -> tuple[Candle, ...]:
-        """Read stored candles from `start_ms` on, ascending."""
-
     def take_requests(self) -> tuple[PersonAsked, ...]:
         """Read people's requests not yet mirrored into `commands`; at_ms is when they asked."""
 

@@ -20,12 +20,10 @@ from bot.domain.books import Books, HistoryMark
 from bot.domain.errors import ConfigurationError, StoreError
 from bot.domain.events import PersonAsked
 from bot.domain.instrument import Instrument
-from bot.domain.market import Candle
 from bot.domain.money import plain
 from bot.domain.records import Incident, Row
 from bot.ports import Clock
 from database.columns import InexactAmountError
-from database.exact import ExactReader
 from database.recovery import read_books, read_mark
 from database.rows import MAPS, Ninth, RowMap, positional, upsert
 from database.schema import require_current
@@ -37,13 +35,12 @@ from database.session import (
     unreadable,
     writing_connection,
 )
-from database.tables import Candles, Commands, LeverageBrackets, Requests, WideValues, table_of
+from database.tables import Commands, LeverageBrackets, Requests, WideValues, table_of
 
 SLICE_ROWS = 20
 CHECKPOINT_ROWS = 1_000
 
 _BRACKETS = table_of(LeverageBrackets)
-_CANDLES = table_of(Candles)
 _COMMANDS = table_of(Commands)
 _REQUESTS = table_of(Requests)
 _WIDE = table_of(WideValues)
@@ -123,18 +120,6 @@ class SqlStore:
     def history_mark(self, symbols: Sequence[str]) -> HistoryMark:
         """Return how far the books reach, for recovery."""
         return self._read(lambda connection: read_mark(connection, symbols))
-
-    def last_candle_ms(self, symbol: str) -> int:
-        """Return the open time of the newest stored candle, 0 = none."""
-        newest = select(_CANDLES.c.open_time).where(_CANDLES.c.symbol == symbol).order_by(_CANDLES.c.open_time.desc())
-        return self._read(lambda connection: connection.execute(newest.limit(1)).scalar() or 0)
-
-    def candles(self, symbol: str, start_ms: int) -> tuple[Candle, ...]:
-        """Read stored candles from `start_ms` on, ascending."""
-        since = (_CANDLES.c.symbol == symbol, _CANDLES.c.open_time >= start_ms)
-        return self._read(
-            lambda connection: ExactReader(connection).rows(Candle, *since, order_by=(_CANDLES.c.open_time,))
-        )
 
     def take_requests(self) -> tuple[PersonAsked, ...]:
         """Read people's requests not yet mirrored into `commands`; at_ms is the wall time when they asked."""

@@ -31,7 +31,7 @@ _DEFAULT_SEARCH: Final = ("pnl", "max_drawdown")
 
 
 class Clock:
-    """What the parts of a sweep take: load (files to arrays), start (workers, machine code), run (arrays to results)."""
+    """What the parts of a sweep take: load (files), start (machine code, workers), run (arrays to results)."""
 
     def __init__(self) -> None:
         self._seconds = {"load": 0.0, "start": 0.0, "run": 0.0}

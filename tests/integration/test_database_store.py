@@ -185,13 +185,6 @@ def test_closing_writes_what_is_queued(tmp_path):
     assert len(rows_of(tmp_path, type(a_candle()))) == 50
 
 
-def test_stored_candles_are_read_back_in_order(store):
-    store.commit([a_candle(3), a_candle(1), a_candle(2), a_candle(9, symbol="ETHUSDT")])
-    assert store.candles("BTCUSDT", 120_000) == (a_candle(2), a_candle(3))
-    assert store.last_candle_ms("BTCUSDT") == 180_000
-    assert store.last_candle_ms("SOLUSDT") == 0
-
-
 def test_a_lock_held_by_another_program_is_an_error_soon(store, tmp_path):
     other = sqlite3.connect(tmp_path / "act.db", autocommit=True)
     other.execute("BEGIN IMMEDIATE")

@@ -183,13 +183,7 @@ class BinanceExchange:
 
     def health(self) -> ExchangeHealth:
         """Return ages and counters for heartbeat and watchdogs."""
-        return ExchangeHealth(
-            streams=self._live.health() if self._live is not None else (),
-            clock_offset_ms=self._rest.server_clock.offset_ms,
-            used_weight=self._budget.used_weight,
-            weight_limit=self._budget.weight_limit,
-            banned_until_ms=self._budget.banned_until_ms(),
-        )
+        return self._rest.health(self._live.health() if self._live is not None else ())
 
     def tasks(self) -> Iterable[str]:
         """Return names of background tasks that have died, for the supervisor; empty = all well."""

@@ -36,7 +36,6 @@ from bot.ports import Clock, Sink, StreamHealth, Transport
 
 _log = structlog.get_logger()
 
-_MEASURE_SECONDS = 300.0
 _INCOME_LOOK_BACK_MS = 120_000
 
 
@@ -85,7 +84,7 @@ class Live:
         """Connect everything and return when each stream has proven to be alive."""
         await self._streams.open()
         self._tasks.spawn("cross-check", self._crosscheck.run())
-        self._tasks.spawn("clock measurement", self._measure_for_ever())
+        self._tasks.spawn("clock measurement", self._rest.keep_time())
 
     def execute(self, command: ExchangeCommand) -> None:
         """Start carrying out a command now."""
@@ -158,11 +157,3 @@ class Live:
                 self._sink.on_event(event)
             self._crosscheck.saw(events)
             return
-
-    async def _measure_for_ever(self) -> None:
-        while True:
-            await self._clock.sleep(_MEASURE_SECONDS)
-            try:
-                await self._rest.measure_time()
-            except ApiFailure as failure:
-                _log.warning("exchange.clock_unmeasured", why=str(failure))

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-import structlog
-
 from bot.domain.errors import ActError
 from bot.domain.market import Candle, FundingRate
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.errors import ApiFailure
 from bot.exchange.binance.kept_streams import KeptStreams
 from bot.exchange.binance.prices import Prices
 from bot.exchange.binance.rest import Rest
@@ -16,10 +13,6 @@ from bot.exchange.binance.signing import signer_for
 from bot.exchange.binance.streams import market_routes
 from bot.exchange.binance.tasks import Tasks
 from bot.ports import Clock, ExchangeHealth, Executor, Sink, Transport
-
-_log = structlog.get_logger()
-
-_MEASURE_SECONDS = 300.0
 
 
 class BinanceMarket:
@@ -66,17 +59,11 @@ class BinanceMarket:
             self._tasks = Tasks()
             raise
         self._streams = streams
-        self._tasks.spawn("clock measurement", self._measure_for_ever())
+        self._tasks.spawn("clock measurement", self._rest.keep_time())
 
     def health(self) -> ExchangeHealth:
         """Return ages and counters for heartbeat and watchdogs."""
-        return ExchangeHealth(
-            streams=self._streams.health() if self._streams is not None else (),
-            clock_offset_ms=self._rest.server_clock.offset_ms,
-            used_weight=self._budget.used_weight,
-            weight_limit=self._budget.weight_limit,
-            banned_until_ms=self._budget.banned_until_ms(),
-        )
+        return self._rest.health(self._streams.health() if self._streams is not None else ())
 
     def tasks(self) -> Iterable[str]:
         """Return names of background tasks that have died."""
@@ -86,11 +73,3 @@ class BinanceMarket:
         """Close every connection and worker."""
         await self._tasks.close()
         self._executor.close()
-
-    async def _measure_for_ever(self) -> None:
-        while True:
-            await self._clock.sleep(_MEASURE_SECONDS)
-            try:
-                await self._rest.measure_time()
-            except ApiFailure as failure:
-                _log.warning("exchange.clock_unmeasured", why=str(failure))

@@ -24,12 +24,13 @@ from bot.exchange.binance.decode import UNREADABLE, read_error, read_server_ms
 from bot.exchange.binance.errors import CLOCK_SKEW, ApiFailure
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.binance.signing import Signer, Timestamp, restamp
-from bot.ports import Clock, Executor, Transport
+from bot.ports import Clock, ExchangeHealth, Executor, StreamHealth, Transport
 
 _log = structlog.get_logger()
 
 _ROUTINE_AT_ONCE = 2
 _TIME_SAMPLES = 3
+_MEASURE_SECONDS = 300.0
 _PAUSES_SECONDS = (0.25, 0.75)
 _RESIGNED = "signed-below"
 
@@ -174,6 +175,25 @@ class Rest:
                 best = answered_ms - asked_ms
                 self.server_clock.note(asked_ms, server_ms, answered_ms)
                 self._budget.offset_ms = self.server_clock.offset_ms
+
+    async def keep_time(self) -> None:
+        """Measure the offset again and again; what fails is tried the next time."""
+        while True:
+            await self._clock.sleep(_MEASURE_SECONDS)
+            try:
+                await self.measure_time()
+            except ApiFailure as failure:
+                _log.warning("exchange.clock_unmeasured", why=str(failure))
+
+    def health(self, streams: tuple[StreamHealth, ...]) -> ExchangeHealth:
+        """Return what is known of clock and request budget, with these streams beside it."""
+        return ExchangeHealth(
+            streams=streams,
+            clock_offset_ms=self.server_clock.offset_ms,
+            used_weight=self._budget.used_weight,
+            weight_limit=self._budget.weight_limit,
+            banned_until_ms=self._budget.banned_until_ms(),
+        )
 
     async def _patiently(self, send: Send, *, essential: bool) -> bytes:
         while delay := self._budget.read_delay(essential=essential):
