@@ -16,7 +16,7 @@ import uvloop
 from benchmarks.live.bot import Venue, a_shell
 from benchmarks.live.measure import Tally, running_source
 from bot.exchange.binance.connection import KeptConnection
-from bot.exchange.binance.frames import BookTickerEvent
+from bot.exchange.binance.market_frames import BookTickerEvent
 from bot.exchange.binance.streams import RouteStream
 from bot.runtime.transport import PicowsTransport
 

@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 MONEY = (
     "bot/domain", "bot/trading", "bot/exchange/simulated", "simulator/venue", "database",
-    *(f"bot/exchange/binance/{name}.py" for name in ("account", "decode", "encode", "history", "stops", "prices")),
+    *(f"bot/exchange/binance/{name}.py" for name in (
+        "account", "account_answers", "encode", "exact", "history", "income", "prices", "public_answers", "stops",
+        "user_frames",
+    )),
     *(f"simulator/server/{name}.py" for name in ("accounts", "formats", "interventions", "params")),
     "simulator/server/payloads.py", "simulator/server/trading.py",
     "simulator/market/funding.py", "simulator/market/instruments.py",

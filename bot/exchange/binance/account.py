@@ -7,8 +7,7 @@ from functools import partial
 from bot.domain.account import ReportedPosition
 from bot.domain.fill import Fill
 from bot.domain.order import AlgoReport, OrderReport
-from bot.exchange.binance.decode import (
-    Income,
+from bot.exchange.binance.account_answers import (
     read_algo,
     read_algos,
     read_fills,
@@ -18,6 +17,7 @@ from bot.exchange.binance.decode import (
     read_positions,
     read_wallets,
 )
+from bot.exchange.binance.income import Income
 from bot.exchange.binance.rest import Api, Rest
 
 PAGE = 1_000

@@ -7,7 +7,7 @@ that exits, cancels and look-ups always keep a share. While banned nothing is se
 import re
 from collections.abc import Iterable, Mapping
 
-from bot.exchange.binance.decode import WireRateLimit
+from bot.exchange.binance.public_answers import WireRateLimit
 from bot.ports import Clock
 
 _WEIGHT_HEADER = re.compile(r"x-mbx-used-weight-(\d+)([smhd])", re.IGNORECASE)

@@ -10,18 +10,18 @@ from bot.domain.events import Event
 from bot.domain.instrument import Instrument
 from bot.domain.market import Candle
 from bot.exchange.binance.account import Account
-from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import (
+from bot.exchange.binance.account_answers import (
     account_settings,
     read_account_config,
     read_brackets,
-    read_exchange_info,
     read_symbol_configs,
 )
+from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.errors import ALREADY_SO, ApiFailure, domain_error, told_plainly
 from bot.exchange.binance.history import History
 from bot.exchange.binance.live import Live
 from bot.exchange.binance.prices import Prices
+from bot.exchange.binance.public_answers import read_exchange_info
 from bot.exchange.binance.rest import Rest, Send
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.binance.signing import signer_for

@@ -10,7 +10,7 @@ from bot.domain.fill import Fill
 from bot.domain.market import DAY_MS, MINUTE_MS
 from bot.domain.order import AlgoReport, OrderReport
 from bot.exchange.binance.account import PAGE, Account
-from bot.exchange.binance.decode import Income, floor_to, income_events
+from bot.exchange.binance.income import Income, floor_to, income_events
 
 _LONGEST_WINDOW_MS = 7 * DAY_MS - 1
 

@@ -19,8 +19,8 @@ from bot.domain.market import MINUTE_MS
 from bot.exchange.binance.account import Account
 from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.crosscheck import CrossCheck
-from bot.exchange.binance.decode import UserNews, floor_to, income_events
 from bot.exchange.binance.errors import ApiFailure
+from bot.exchange.binance.income import floor_to, income_events
 from bot.exchange.binance.kept_streams import KeptStreams
 from bot.exchange.binance.lookups import LookUps
 from bot.exchange.binance.order_lane import OrderLane
@@ -30,6 +30,7 @@ from bot.exchange.binance.signing import Signer
 from bot.exchange.binance.stops import Stops
 from bot.exchange.binance.streams import market_routes
 from bot.exchange.binance.tasks import Tasks
+from bot.exchange.binance.user_frames import UserNews
 from bot.exchange.binance.user_stream import UserStream
 from bot.exchange.binance.witness import StreamWitness
 from bot.ports import Clock, Sink, StreamHealth, Transport

@@ -12,10 +12,12 @@ from msgspec import UNSET, Struct
 
 from bot.domain.events import CancelFailed, Event, OrderOutcomeUnknown, OrderRefused, OrderUpdated
 from bot.domain.order import OrderReport, OrderRequest
+from bot.exchange.binance.account_answers import read_order
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import UNREADABLE, WireReply, read_order, read_reply
 from bot.exchange.binance.encode import Signing, cancel_params, order_arguments, order_params
 from bot.exchange.binance.errors import CLOCK_SKEW, ApiFailure, Verdict, judge
+from bot.exchange.binance.exact import UNREADABLE
+from bot.exchange.binance.replies import WireReply, read_reply
 from bot.exchange.binance.rest import Rest
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.binance.signing import Signer

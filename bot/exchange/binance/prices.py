@@ -5,8 +5,8 @@ from functools import partial
 from bot.domain.errors import ActError, ConfigurationError, StopTrading
 from bot.domain.market import MINUTE_MS, Candle, FundingRate
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import ExchangeInfo, read_candles, read_exchange_info, read_funding_rates
 from bot.exchange.binance.errors import ApiFailure, Verdict, domain_error, told_plainly
+from bot.exchange.binance.public_answers import ExchangeInfo, read_candles, read_exchange_info, read_funding_rates
 from bot.exchange.binance.rest import Rest
 
 _CANDLES_PER_PAGE = 1_500

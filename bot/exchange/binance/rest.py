@@ -20,8 +20,10 @@ from requests.adapters import BaseAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import UNREADABLE, read_error, read_server_ms
 from bot.exchange.binance.errors import CLOCK_SKEW, ApiFailure
+from bot.exchange.binance.exact import UNREADABLE
+from bot.exchange.binance.public_answers import read_server_ms
+from bot.exchange.binance.replies import read_error
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.binance.signing import Signer, Timestamp, restamp
 from bot.ports import Clock, ExchangeHealth, Executor, StreamHealth, Transport

@@ -3,7 +3,7 @@
 from bot.domain.events import AlgoUpdated, StopCancelFailed, StopOutcomeUnknown, StopOverdue, StopRefused
 from bot.domain.order import StopRequest
 from bot.exchange.binance.account import Account
-from bot.exchange.binance.decode import read_algo
+from bot.exchange.binance.account_answers import read_algo
 from bot.exchange.binance.encode import stop_arguments
 from bot.exchange.binance.errors import ApiFailure, Verdict
 from bot.exchange.binance.rest import Rest

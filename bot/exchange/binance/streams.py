@@ -12,9 +12,9 @@ import msgspec
 import structlog
 
 from bot.domain.errors import ConfigurationError
-from bot.exchange.binance.decode import UNREADABLE
 from bot.exchange.binance.encode import subscribe
-from bot.exchange.binance.frames import (
+from bot.exchange.binance.exact import UNREADABLE
+from bot.exchange.binance.market_frames import (
     USDS_MARGINED,
     BookTickerEvent,
     KlineEvent,

@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.exchange.binance.decode import UNREADABLE, UserNews, read_listen_key, read_user_frame
+from bot.exchange.binance.account_answers import read_listen_key
 from bot.exchange.binance.errors import NO_SUCH_LISTEN_KEY, ApiFailure
+from bot.exchange.binance.exact import UNREADABLE
 from bot.exchange.binance.rest import Rest
 from bot.exchange.binance.tasks import Tasks
+from bot.exchange.binance.user_frames import UserNews, read_user_frame
 from bot.ports import Clock, Sink, Socket
 
 _log = structlog.get_logger()

@@ -13,7 +13,7 @@ import pytest
 
 from backtest.errors import DataError
 from backtest.history import read_funding, read_history, read_marks, symbols_in, written
-from bot.exchange.binance.decode import read_exchange_info
+from bot.exchange.binance.public_answers import read_exchange_info
 from support.market_files import MIDNIGHT, MINUTE, candles, csv, instruments, parquet, recorded_data, without
 
 BTC = instruments("BTCUSDT")

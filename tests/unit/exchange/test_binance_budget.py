@@ -3,7 +3,7 @@
 import pytest
 
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import WireRateLimit
+from bot.exchange.binance.public_answers import WireRateLimit
 from support.clocks import TestClock
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from bot.exchange.binance.connection import KeptConnection
-from bot.exchange.binance.frames import BookTickerEvent, KlineEvent, MarkPriceEvent
+from bot.exchange.binance.market_frames import BookTickerEvent, KlineEvent, MarkPriceEvent
 from bot.exchange.binance.streams import RouteStream
 from support.clocks import TestClock
 from support.wire import RecordingSink, ScriptedNetwork

@@ -8,8 +8,8 @@ from bot.domain.books import HistoryMark
 from bot.domain.market import DAY_MS
 from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.crosscheck import CrossCheck
-from bot.exchange.binance.decode import Income, income_events
 from bot.exchange.binance.history import History
+from bot.exchange.binance.income import Income, income_events
 from bot.exchange.binance.lookups import LookUps
 from bot.exchange.binance.witness import StreamWitness
 from support.clocks import TestClock

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bot.exchange.binance.frames import BookTickerEvent, KlineEvent, MarkPriceEvent, read_frame, read_other
+from bot.exchange.binance.market_frames import BookTickerEvent, KlineEvent, MarkPriceEvent, read_frame, read_other
 
 
 def combined(data: dict, stream: str = "btcusdt@x") -> bytes:

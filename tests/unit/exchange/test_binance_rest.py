@@ -13,8 +13,8 @@ from requests import ConnectTimeout, ReadTimeout
 
 from bot.domain.errors import ConfigurationError, RetryLater, StopTrading
 from bot.domain.order import OrderRequest, OrderType, Side, StopRequest, TimeInForce
+from bot.exchange.binance.account_answers import read_algo, read_order
 from bot.exchange.binance.budget import Budget
-from bot.exchange.binance.decode import read_algo, read_order
 from bot.exchange.binance.encode import Signing, order_arguments, order_params, stop_arguments
 from bot.exchange.binance.errors import ApiFailure, Verdict, judge, scrub
 from bot.exchange.binance.prices import Prices

@@ -10,7 +10,8 @@ import pytest
 
 from bot.domain.events import AlgoUpdated, FundingPaid, OrderUpdated, TransferSeen
 from bot.domain.order import Side
-from bot.exchange.binance.decode import read_reply, read_user_frame
+from bot.exchange.binance.replies import read_reply
+from bot.exchange.binance.user_frames import read_user_frame
 
 LISTEN_KEY = "k" * 64
 

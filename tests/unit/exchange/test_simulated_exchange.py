@@ -21,7 +21,7 @@ from bot.domain.events import (
     TransferSeen,
 )
 from bot.domain.order import Side
-from bot.exchange.binance.decode import read_exchange_info
+from bot.exchange.binance.public_answers import read_exchange_info
 from bot.exchange.simulated.exchange import SimulatedExchange
 from simulator.market.instruments import builtin_exchange_info
 from simulator.venue.exchange import Exchange as Venue
