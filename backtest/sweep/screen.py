@@ -246,12 +246,15 @@ def _trade(bits: Flags, series: Series, first: int, rules: Rules) -> tuple[Integ
     """Return the positions as rows, the largest fall of equity (1e-8) and the candles in position."""
     trips = np.empty(((len(bits) - first) // 2 + 2, kernels.COLUMNS), np.int64)
     curve = np.zeros(2)
-    found = _compiled()(bits, series.open, series.high, series.low, series.close, first, tuple(rules), trips, curve)
+    found = compiled_screen()(
+        bits, series.open, series.high, series.low, series.close, first, tuple(rules), trips, curve
+    )
     return trips[:found].copy(), round(curve[0]), int(curve[1])
 
 
 @cache
-def _compiled() -> Callable[..., int]:
+def compiled_screen() -> Callable[..., int]:
+    """Return the loop as machine code that has run once, so that no combination pays for compiling or reading it."""
     loop = compile_with(kernels.screen_loop, {})
     nothing = np.zeros(1)
     no_rules = (1,) * len(Rules._fields)

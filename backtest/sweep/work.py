@@ -14,7 +14,7 @@ from backtest.compiled import Flags, Floats, compiled_kernel
 from backtest.results import Outcome, Trade
 from backtest.run import Recording, Terms, flags_of, run
 from backtest.statistics import summarize
-from backtest.sweep.screen import Screen, trades_of
+from backtest.sweep.screen import Screen, compiled_screen, trades_of
 from bot.domain.errors import ActError
 from bot.domain.records import Decision, Row
 from bot.loader import strategy_class
@@ -99,12 +99,17 @@ class Work:
         return len(self._flags)
 
     def warm_up(self) -> None:
-        """Run the core on the last candles, so that no combination pays for compiling or reading machine code."""
+        """Run everything on the last candles, so that no combination pays for compiling or reading machine code."""
         series = self.recording.history.series.values()
         last_ms = max(int(each.open_time[-1]) for each in series)
         idle = {each.symbol: np.zeros(len(each.open_time), np.uint8) for each in series}
         with suppress(ActError):  # what it refuses is told where it is tried
             run(self.recording, replace(self.base, from_ms=last_ms), flags=idle)
+        for (_, strategy), readings in self.readings.items():
+            kind = strategy_class(strategy)
+            if kind.kernel is not None:
+                _bits(kind, readings[-1:], kind.kernel.numbers(kind.parameters_type()))
+        compiled_screen()
 
     def do(self, job: Job) -> Found:
         """Try one combination; what it refuses becomes a failed one with the reason."""

@@ -56,7 +56,11 @@ SWEEPS = {
     ),
 }
 OURS = {"act": (), "act every candle": ("--every-candle",)}
-OUR_SWEEPS = {"act full core": (), "act screen and confirm": ("--screen",)}
+OUR_SWEEPS = {
+    "act full core": (),
+    "act screen and confirm": ("--screen",),
+    "act screen and confirm the best": ("--screen", "--confirm", "1"),
+}
 
 type Turn = Callable[[Path], dict]
 
