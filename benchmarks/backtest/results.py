@@ -144,7 +144,8 @@ what it reads, as its documentation has it; "backtesting-lookup" goes round the 
 is vectorbt with its compiled extra. The head of each module beside this file says which rule of the strategy an engine
 cannot express, which is why trades differ by a few. backtesting.py's sweep runs {_some(results)} combinations; its rate
 counts. "screen and confirm" has the core confirm the ten best and their neighbours, as is the default; "the best" only
-the best one and its neighbours (`--confirm 1`): nearly all of that time is the core's. Ratios travel between machines, absolute figures do not.
+the best one and its neighbours (`--confirm 1`). Nearly all of that time is the core's. Ratios travel between machines,
+absolute figures do not.
 """
 
 
