@@ -73,7 +73,7 @@ class AlertsSection(_Section):
 class PaperSection(_Section):
     """`[paper]`: the account that paper trading pretends to have."""
 
-    balance: Decimal = Decimal(10_000)
+    balance: Decimal = Field(default=Decimal(10_000), gt=0)
     """Opening wallet in USDT at the first start; afterwards the books go on."""
 
 
@@ -95,7 +95,7 @@ class EndpointsSection(_Section):
 class SimulatorSection(_Section):
     """`[simulator]`: how much faster than the wall its market runs; its URLs stand in `[endpoints]`."""
 
-    speed: Decimal = Decimal(1)
+    speed: Decimal = Field(default=Decimal(1), gt=0)
     """Market seconds in a second."""
 
 

@@ -7,6 +7,21 @@ from typing import ClassVar, Literal, Self
 from bot.domain.errors import ConfigurationError
 
 _STRICT: dict[str, str] = {"extra": "forbid"}
+_MOST_LEVERAGE = 125
+
+
+def _refuse_below(section: str, least: int, **values: Decimal | int) -> None:
+    """Raise ConfigurationError naming the first value that is smaller than `least`."""
+    for name, value in values.items():
+        if value < least:
+            raise ConfigurationError(f"{section}.{name} must be {least} or more, not {value}. Correct the value.")
+
+
+def _refuse_nothing(section: str, **values: Decimal) -> None:
+    """Raise ConfigurationError naming the first value that is not above zero."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ConfigurationError(f"{section}.{name} must be more than 0, not {value}. Correct the value.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +38,9 @@ class ExecutionRules:
     """What follows when that time is over: the rest at market, or nothing."""
     attempts: int = 5
     """Orders one intent may use, the last one included."""
+
+    def __post_init__(self) -> None:
+        _refuse_below("execution", 1, ttl_seconds=self.ttl_seconds, attempts=self.attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +62,17 @@ class RiskLimits:
     max_data_age_seconds: int = 10
     """Wall time without market data after which a symbol's entries stop."""
 
+    def __post_init__(self) -> None:
+        _refuse_nothing(
+            "risk",
+            max_symbol_notional=self.max_symbol_notional,
+            max_symbol_share=self.max_symbol_share,
+            daily_loss=self.daily_loss,
+            volatility_percent=self.volatility_percent,
+        )
+        _refuse_below("risk", 0, volatility_pause_seconds=self.volatility_pause_seconds)
+        _refuse_below("risk", 1, max_data_age_seconds=self.max_data_age_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class PacingLimits:
@@ -57,6 +86,15 @@ class PacingLimits:
     """Rest of a symbol after a round trip that won."""
     cooldown_after_loss_seconds: int = 2_700
     """Rest of a symbol after a round trip that did not win."""
+
+    def __post_init__(self) -> None:
+        _refuse_below(
+            "pacing",
+            0,
+            min_seconds_between_trades=self.min_seconds_between_trades,
+            cooldown_after_win_seconds=self.cooldown_after_win_seconds,
+            cooldown_after_loss_seconds=self.cooldown_after_loss_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +188,12 @@ class AccountRules:
     """Initial leverage, set at start on every symbol that trades."""
     margin_type: Literal["ISOLATED", "CROSSED"] = "ISOLATED"
     """Margin type, set likewise."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.leverage <= _MOST_LEVERAGE:
+            raise ConfigurationError(
+                f"account.leverage must lie between 1 and {_MOST_LEVERAGE}, not {self.leverage}. Correct the value."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,17 @@ def test_numbers_in_toml_become_exact_decimals(tmp_path):
         ("[costs]\nlatency_m = 3\n", "unknown key costs.latency_m. Did you mean latency_ms?"),
         ("[costs]\nvolume_share = 3\n", "costs.volume_share must lie between 0 and 1, not 3."),
         ("[costs]\ntiers = [{minute_notional = 0}]\n", "costs.tiers.0.spread_bps"),
+        ("[execution]\nattempts = 0\n", "execution.attempts must be 1 or more, not 0."),
+        ("[execution]\nttl_seconds = -1\n", "execution.ttl_seconds must be 1 or more, not -1."),
+        ("[risk]\ndaily_loss = -5\n", "risk.daily_loss must be more than 0, not -5."),
+        ("[risk]\nmax_symbol_notional = 0\n", "risk.max_symbol_notional must be more than 0, not 0."),
+        ("[risk]\nmax_symbol_share = -1\n", "risk.max_symbol_share must be more than 0, not -1."),
+        ("[risk]\nvolatility_percent = 0\n", "risk.volatility_percent must be more than 0, not 0."),
+        ("[risk]\nvolatility_pause_seconds = -1\n", "risk.volatility_pause_seconds must be 0 or more, not -1."),
+        ("[risk]\nmax_data_age_seconds = 0\n", "risk.max_data_age_seconds must be 1 or more, not 0."),
+        ("[pacing]\nmin_seconds_between_trades = -1\n", "pacing.min_seconds_between_trades must be 0 or more"),
+        ("[account]\nleverage = 0\n", "account.leverage must lie between 1 and 125, not 0."),
+        ("[paper]\nbalance = 0\n", "paper.balance: Input should be greater than 0"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(tmp_path, text, message):

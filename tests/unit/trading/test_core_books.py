@@ -531,12 +531,13 @@ def test_the_view_shows_positions_orders_limits_and_money():
 
 
 def test_a_limit_of_nothing_is_used_up_by_anything():
-    bench = Bench(risk=RiskLimits(max_symbol_notional=Decimal(0)))
+    bench = Bench()
     bench.candle()
-    assert bench.engine.view().risk["max_symbol_notional"] == 0
+    bench.handle(TransferSeen(bench.now, Transfer("TRANSFER", bench.now, "", "USDT", -bench.engine.view().equity)))
+    assert bench.engine.view().risk["max_symbol_share"] == 0
     bench.handle(bench.exchange.by_hand(Side.BUY, Decimal(2), bench.now))
     bench.fill("web_1")
-    assert bench.engine.view().risk["max_symbol_notional"] == 1
+    assert bench.engine.view().risk["max_symbol_share"] == 1
 
 
 def test_the_watch_names_the_flags_that_count_and_the_prices_of_what_rests():
