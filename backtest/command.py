@@ -3,12 +3,15 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from backtest.idle import why_idle
 from backtest.options import Prepared, add_options, prepare
 from backtest.report.figures import cost_words
 from backtest.report.html import write_report
@@ -19,6 +22,7 @@ from backtest.run import Recording, Run, Terms, run
 from backtest.statistics import equity_curve, summarize_curve
 from bot.domain.errors import ConfigurationError
 from bot.exchange.simulated.assumptions import assumptions
+from bot.loader import strategy_class
 
 
 def main(argv: list[str]) -> int:
@@ -28,6 +32,8 @@ def main(argv: list[str]) -> int:
     prepared = prepare(options)
     done = run(prepared.recording, prepared.terms, every_candle=options.every_candle)
     report = _report(done, prepared)
+    if not done.outcome.fills:
+        sys.stderr.write(f"{why_idle(prepared.recording, prepared.terms)}\n")
     if options.json:
         _write(options.json, json.dumps(as_json(report), indent=1) + "\n")
     if options.report:
@@ -47,6 +53,10 @@ def as_json(report: ReportInput) -> dict[str, Any]:
         "summary": report.summary.as_json(),
         "timing": {name: json.loads(value) for name, value in report.timing.items()},
         "assumptions": list(report.assumptions),
+        "findings": [
+            {"symbol": each.symbol, "kind": each.kind, "at": each.at_ms, "count": each.count, "text": each.text}
+            for each in report.history.findings
+        ],
         "config_hash": report.config_hash,
         "code_version": report.code_version,
     }
@@ -69,11 +79,22 @@ def _report(done: Run, prepared: Prepared) -> ReportInput:
         to_ms=last_ms + history.interval_ms,
         assumptions=(*_sources(recording, terms), *assumptions(terms.costs)),
         costs=cost_words(terms.costs),
-        settings=prepared.settings.resolved(),
+        settings=_every_parameter(prepared),
         config_hash=terms.plan.config_hash,
         code_version=terms.plan.code_version,
         timing=_timing(done, prepared.load_s),
     )
+
+
+def _every_parameter(prepared: Prepared) -> str:
+    """Return the settings as JSON, with each symbol's parameters as its strategy reads them, defaults included."""
+    tree = json.loads(prepared.settings.resolved())
+    del tree["strategy"]
+    for each in prepared.terms.plan.symbols:
+        read = strategy_class(each.strategy).parameters_type.read(each.strategy, each.parameters)
+        parameters = {name: str(value) for name, value in asdict(read).items()}
+        tree["symbols"][each.symbol] = {"strategy": each.strategy, "parameters": parameters}
+    return json.dumps(tree)
 
 
 def _timing(done: Run, load_s: float) -> Mapping[str, str]:

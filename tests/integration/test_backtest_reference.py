@@ -20,6 +20,7 @@ from support.backtest_data import (
     filters_of,
     needs_recorded,
     read_columns,
+    settings_of,
     write_exchange_info,
     write_parquet,
 )
@@ -66,21 +67,6 @@ def assert_equal(found, trades, still_open):
         differing = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]]
         assert differing[:1] == [], name
         assert len(ours) == len(theirs), (name, (ours + theirs)[min(len(ours), len(theirs))])
-
-
-def settings_of(rules):
-    given = {
-        "k": rules.k,
-        "adx_max": rules.adx_max,
-        "notional": rules.notional,
-        "stop_pct": rules.stop_pct,
-        "min_session_candles": rules.min_session_candles,
-        "warm_up": rules.warm_up,
-    }
-    numbers = {
-        key: value if isinstance(value, int) or value.denominator == 1 else float(value) for key, value in given.items()
-    }
-    return [word for key, value in numbers.items() for word in ("--set", f"strategy.vwap_reversion.{key}={value}")]
 
 
 # recorded candles

@@ -153,5 +153,20 @@ def backtest(out: Path, *words: object) -> dict[str, Any]:
     return json.loads(out.read_bytes())
 
 
+def settings_of(rules):
+    given = {
+        "k": rules.k,
+        "adx_max": rules.adx_max,
+        "notional": rules.notional,
+        "stop_pct": rules.stop_pct,
+        "min_session_candles": rules.min_session_candles,
+        "warm_up": rules.warm_up,
+    }
+    numbers = {
+        key: value if isinstance(value, int) or value.denominator == 1 else float(value) for key, value in given.items()
+    }
+    return [word for key, value in numbers.items() for word in ("--set", f"strategy.vwap_reversion.{key}={value}")]
+
+
 def _decimal(number: Fraction) -> str:
     return f"{number.numerator * 10**8 // number.denominator / 10**8:.8f}"
