@@ -28,6 +28,7 @@ from bot.exchange.simulated.exchange import SimulatedExchange
 from bot.loader import strategy_class
 from bot.trading.engine import Engine
 from bot.trading.limits import CorePlan, Costs, SymbolPlan
+from bot.trading.state import caps_by_symbol
 from bot.trading.strategy import Strategy
 from simulator.market.recordings import iso
 
@@ -213,6 +214,12 @@ def _open_account(recording: Recording, terms: Terms, start_ms: int) -> Simulate
         exchange.set_leverage(symbol, plan.account.leverage)
     exchange.drain()
     return exchange
+
+
+def caps_of(recording: Recording, terms: Terms) -> dict[str, Decimal]:
+    """Return the largest position (USDT) that each symbol's brackets allow at the account's leverage."""
+    symbols = [each.symbol for each in terms.plan.symbols]
+    return caps_by_symbol(_open_account(recording, terms, 0).brackets(symbols), symbols, terms.plan.account.leverage)
 
 
 def any_size(symbol: str) -> LeverageBracket:

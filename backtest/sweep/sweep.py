@@ -63,8 +63,11 @@ class Sweep:
         return {number: self.found[number] for number in numbers}
 
     def screen_and_confirm(self, most: int, objective: str) -> None:
-        """Screen all, then let the core confirm the best, their neighbours, and what could not be screened."""
-        screened = self.try_all(range(len(self.grid)), SCREENED)
+        """Screen all, then let the core confirm the best, their neighbours, and what could not be screened.
+
+        Where a limit might bind the core has been asked at once (`Work`).
+        """
+        screened = self.try_all(range(len(self.grid)), SCREENED, is_checked=True)
         best = ranked(screened.values(), objective)[:most]
         near = [neighbour for number in best for neighbour in self.grid.neighbours(number)]
         unfit = [number for number, found in screened.items() if found.state == FAILED]

@@ -12,8 +12,9 @@ import numpy as np
 
 from backtest.compiled import Flags, Floats, compiled_kernel
 from backtest.results import Outcome, Trade
-from backtest.run import Recording, Terms, flags_of, run
+from backtest.run import Recording, Terms, caps_of, flags_of, run
 from backtest.statistics import summarize
+from backtest.sweep.binding import may_bind
 from backtest.sweep.screen import Screen, compiled_screen, trades_of
 from bot.domain.errors import ActError
 from bot.domain.records import Decision, Row
@@ -32,6 +33,8 @@ _SCREEN_KNOWS: Final = frozenset({"exit_in_candle", "lot_size", "market_lot_size
 @dataclass(frozen=True, slots=True)
 class Job:
     """One combination to try. `state` is what it shall become: `confirmed` by the core or `screened`.
+
+    What shall be screened is confirmed where a limit might bind.
 
     `is_exact`: no cost is configured that the screen leaves out, so that core and screen must agree on every trade.
     """
@@ -81,6 +84,7 @@ class Work:
         self.readings = readings
         self._flags: OrderedDict[tuple[object, ...], Flags] = OrderedDict()
         self._screen: Screen | None = None
+        self._caps: dict[tuple[object, ...], Mapping[str, Decimal]] = {}
 
     def __reduce__(self) -> tuple[type["Work"], tuple[Any, ...]]:
         """Send what it was made of; what is cached each worker makes for itself."""
@@ -126,6 +130,8 @@ class Work:
         if why:
             return Found(job.number, FAILED, error=f"cannot be screened: {why}")
         screened = self.screen.run(plan, self._all_flags(job.terms), job.terms.balance)
+        if may_bind(job.terms, screened, self.recording.history, self._caps_of(job.terms)):
+            return self._confirm(job)
         return Found(job.number, SCREENED, screened.summary.as_json())
 
     def _confirm(self, job: Job) -> Found:
@@ -158,6 +164,12 @@ class Work:
             if isinstance(row, Decision) and row.action == "refuse" and row.at_ms <= at_ms:
                 found.add(row.reason)
         return tuple(sorted(found - _SCREEN_KNOWS))
+
+    def _caps_of(self, terms: Terms) -> Mapping[str, Decimal]:
+        key = (terms.plan.account, terms.costs.brackets, terms.unlimited)
+        if key not in self._caps:
+            self._caps[key] = caps_of(self.recording, terms)
+        return self._caps[key]
 
     def _all_flags(self, terms: Terms) -> dict[str, Flags]:
         return {each.symbol: self._flags_of(each) for each in terms.plan.symbols}

@@ -51,7 +51,7 @@ def a_recording(**cases: Case):
     info = {"symbols": [an_instrument(symbol, case.filters) for symbol, case in cases.items()]}
     instruments = {entry["symbol"]: translate.instrument(parse_instrument(entry)) for entry in info["symbols"]}
     series = {symbol: a_series(case, symbol) for symbol, case in cases.items()}
-    return Recording(Contracts(info, {}, "made up"), instruments, History(MINUTE, series, ()))
+    return Recording(Contracts(info, "made up"), instruments, History(MINUTE, series, ()))
 
 
 def free_terms(*plans: SymbolPlan, from_ms=0, entry="market", **changed):

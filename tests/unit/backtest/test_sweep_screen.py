@@ -1,7 +1,9 @@
 """The screen trades exactly like the core, trade by trade, wherever no limit binds, and says where it cannot."""
 
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from backtest.sweep import kernels
 from backtest.sweep.screen import Screen, rules_of, trades_of
 from backtest.sweep.work import CONFIRMED, FAILED, SCREENED, Work, first_difference, readings_of
 from bot.loader import strategy_class
-from bot.trading.limits import Costs, PacingLimits
+from bot.trading.limits import AccountRules, Costs, PacingLimits
 from support.backtest_outcomes import a_trade
 from support.random_candles import random_case
 from support.sweep_cases import Misled, a_job, a_plan, a_recording, free_terms, some_work
@@ -192,7 +194,49 @@ def test_a_limit_that_binds_explains_the_difference_and_is_named():
     assert found.state == CONFIRMED
     assert found.limits == ("symbol_cooldown_active",)
     assert found.defect == ""
-    assert found.figures["trades"] < work.do(a_job(free, state=SCREENED)).figures["trades"]
+    assert work.do(a_job(free, state=SCREENED)).figures == found.figures
+
+
+def test_a_leverage_that_liquidates_before_the_stop_goes_to_the_core():
+    case = random_case(1)
+    recording = a_recording(BTCUSDT=case)
+    terms = free_terms(a_plan(case, stop_pct="20"), account=AccountRules(leverage=100))
+    found = Work(recording, terms, readings_of(recording, terms.plan.symbols)).do(a_job(terms, state=SCREENED))
+    assert found.state == CONFIRMED
+    assert "liquidation" in found.limits
+
+
+def within_limits(chance, case):
+    """Draw limits some of which bind in some cases."""
+    unbound = NO_RISK_LIMITS.daily_loss
+    notional = Decimal(str(float(case.rules.notional)))
+    risk = replace(
+        NO_RISK_LIMITS,
+        daily_loss=chance.choice((unbound, unbound, Decimal(2), Decimal(10), Decimal(40))),
+        max_symbol_notional=chance.choice((unbound, unbound, notional * 2, notional, notional / 2)),
+        max_symbol_share=chance.choice((unbound, unbound, Decimal(1), Decimal("0.3"))),
+    )
+    pacing = PacingLimits(*(chance.choice((0, 0, 0, seconds)) for seconds in (300, 600, 1_200)))
+    account = AccountRules(chance.choice((1, 3, 20, 75)), chance.choice(("ISOLATED", "CROSSED")))
+    terms = free_terms(a_plan(case), from_ms=case.from_ms, risk=risk, pacing=pacing, account=account)
+    balance = notional * chance.choice((1, 2, 20))
+    return replace(terms, unlimited=chance.random() < 0.3, balance=balance)
+
+
+@pytest.mark.parametrize("start", range(0, 120, 40))
+def test_what_stays_screened_trades_like_the_core_whatever_the_limits(start):
+    states = Counter()
+    for seed in range(start, start + 40):
+        case = random_case(seed)
+        recording = a_recording(BTCUSDT=case)
+        terms = within_limits(Random(seed), case)
+        found = Work(recording, terms, readings_of(recording, terms.plan.symbols)).do(a_job(terms, state=SCREENED))
+        states[found.state] += 1
+        assert found.defect == "", seed
+        if found.state == SCREENED:
+            _, trades = screened(recording, terms)
+            assert first_difference(trades, run(recording, terms).outcome.trades) is None, (seed, terms)
+    assert min(states[SCREENED], states[CONFIRMED]) > 5, states
 
 
 def test_a_daily_loss_that_halts_explains_the_difference():
