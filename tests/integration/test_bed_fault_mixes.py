@@ -4,10 +4,13 @@ The campaign takes its seeds from ACT_BED_SEEDS ("17", or "1000:1400"); a seed t
 it again.
 """
 
+import asyncio
+import gc
 import os
 
 import pytest
 
+from support.bed_lives import Lives
 from support.bed_mixes import draw, happen
 
 FIRST, LAST = (os.environ.get("ACT_BED_SEEDS", "1000:1200") + ":").split(":")[:2]
@@ -41,3 +44,31 @@ def test_a_campaign_of_mixed_faults_breaks_no_promise(tmp_path, seed):
 def test_a_mix_with_a_kill_repeats_to_the_byte(tmp_path):
     hashes = {assert_nothing_broke(tmp_path / str(run), 39).journal_hash for run in (1, 2)}
     assert len(hashes) == 1
+
+
+def test_what_the_tasks_of_a_killed_life_leave_does_not_disturb_a_later_run(tmp_path):
+    assert lives_and_trouble_with_unended_tasks(tmp_path) == (2, [])
+    gc.collect()  # pytest fails a test in which a coroutine was never awaited or does not end well
+
+
+def lives_and_trouble_with_unended_tasks(home):
+    lives = Lives(home, seed=1, speed=60, symbols="BTCUSDT", strategy={}, pacing={}, execution={})
+    tasks = []
+
+    async def tidy_up_at_the_end():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(1)
+
+    def begin():
+        tasks.append(asyncio.create_task(tidy_up_at_the_end()))
+
+    def begin_another_and_die():
+        begin()
+        lives.kill(0.5)
+
+    lives.at(0.9, begin)
+    lives.at(1.0, begin_another_and_die)
+    lives.run(2.0)
+    return lives.deaths, lives.trouble

@@ -10,6 +10,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -232,9 +233,12 @@ class DeadlyStore(SqlStore):
 
     dies_in: int = 0
     dies_after: bool = False
+    dead: bool = False
     fails: Callable[[], bool] = staticmethod(lambda: False)
 
     def commit(self, rows) -> None:
+        if self.dead:
+            raise Killed
         if self.fails():
             raise StoreError("the disk is full, says the test")
         self.dies_in -= 1
@@ -422,11 +426,14 @@ class Lives:
         self.transport.die(self.wall_ms)
         self._next_id = self.transport.next_id
         self.executor.die()
+        self.store.dead = True
         self.store._let_go()
         self.store._reader.dispose()
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task._log_destroy_pending = False
+            with suppress(BaseException):  # it finds nothing that works any more, and no later run hears of it
+                task.get_coro().close()
         loop.close()
         self._buried.append((tasks, self.service))
         self.transport = self.service = None
