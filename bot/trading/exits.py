@@ -45,6 +45,12 @@ def triggered(symbol: SymbolState) -> bool:
     return False
 
 
+def lost_ms(symbol: SymbolState) -> int:
+    """Return since when it is not known what became of the exit under way, 0 = it is."""
+    lost = (row for row in symbol.orders.values() if row.report.reduce_only and row.state is OrderState.UNKNOWN)
+    return max((row.updated_ms for row in lost if row.intent_id), default=0)
+
+
 def consider(state: State, symbol: SymbolState, candle: Candle) -> None:
     """Leave the position at a candle's close if the strategy says so."""
     flags = symbol.verdict.flags if symbol.verdict else 0

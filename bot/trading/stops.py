@@ -37,7 +37,7 @@ _GONE: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.R
 def protect(state: State, symbol: SymbolState) -> None:
     """Make the stops fit the position: place, move or cancel them. Called after everything that touches the symbol."""
     if symbol.stop_after_ms:
-        _release_child(symbol)
+        _wait_no_longer(symbol)
     if not _is_settled(symbol):
         _forget_ended(state, symbol)
     if not symbol.track.quantity:
@@ -150,9 +150,11 @@ def _is_settled(symbol: SymbolState) -> bool:
     return current is not None and current.state is OrderState.RESTING
 
 
-def _release_child(symbol: SymbolState) -> None:
-    """Protect again at once what the order of a triggered stop has left."""
-    if symbol.child_ended(symbol.stop_id):
+def _wait_no_longer(symbol: SymbolState) -> None:
+    """Protect again at once what the order of a triggered stop has left, or what a lost exit may have left open."""
+    last = symbol.algos.get(symbol.stop_id)
+    exit_got_lost = last is not None and last.state in _GONE and exits.lost_ms(symbol) > last.updated_ms
+    if exit_got_lost or symbol.child_ended(symbol.stop_id):
         symbol.stop_after_ms = 0
 
 
@@ -163,8 +165,7 @@ def next_ms(state: State, symbol: SymbolState) -> int | None:
 
 def _place_missing(state: State, symbol: SymbolState) -> None:
     waiting = state.now_ms < symbol.stop_after_ms or symbol.refreshing
-    leaving = any(intent.purpose is Purpose.EXIT and intent.reason == exits.STOP for intent in symbol.intents.values())
-    if waiting or leaving or exits.triggered(symbol):
+    if waiting or _is_leaving(symbol) or exits.triggered(symbol):
         return
     intent = _open_stop_intent(symbol)
     if intent is None:
@@ -173,6 +174,12 @@ def _place_missing(state: State, symbol: SymbolState) -> None:
         _place(state, symbol, intent, _wanted_price(symbol))
     else:
         _give_up(state, symbol, intent)
+
+
+def _is_leaving(symbol: SymbolState) -> bool:
+    """Say whether an exit takes the place of the stop; one that got lost does not: it may have to be sent again."""
+    leaving = any(intent.purpose is Purpose.EXIT and intent.reason == exits.STOP for intent in symbol.intents.values())
+    return leaving and not exits.lost_ms(symbol)
 
 
 def _move(state: State, symbol: SymbolState, current: AlgoOrderRow) -> None:

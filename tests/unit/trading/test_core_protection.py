@@ -184,6 +184,22 @@ def test_a_stop_the_price_has_passed_becomes_an_exit_at_the_market(code):
     assert "stop_refused" in bench.alerts()
 
 
+def test_an_exit_in_place_of_a_refused_stop_that_gets_lost_makes_the_stop_be_placed_once_more():
+    bench = Bench()
+    stop = the(bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder)), PlaceStop)
+    leave = the(bench.handle(StopRefused(bench.now, BTC, id_of(stop), -2021, "would trigger")), SubmitOrder)
+    exit_id = leave.request.client_order_id
+    assert bench.wait(4_000) == []
+    out = bench.handle(OrderOutcomeUnknown(bench.now, BTC, exit_id, "timeout"))
+    assert kinds(out) == [LookUpOrder, PlaceStop]
+    refused = StopRefused(bench.now, BTC, id_of(the(out, PlaceStop)), -2021, "would trigger")
+    assert bench.handle(refused) == []
+    assert bench.wait(59_999) == []
+    bench.accept(the(bench.wait(1), PlaceStop))
+    again = the(bench.handle(OrderProvenAbsent(bench.now, BTC, exit_id)), SubmitOrder)
+    assert kinds(bench.fill(again)) == [CancelStop]
+
+
 def test_a_stop_refused_five_times_becomes_an_exit_at_the_market():
     bench = Bench()
     out = bench.fill(the(bench.candle(ENTER_LONG), SubmitOrder))
