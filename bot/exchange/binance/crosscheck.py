@@ -5,7 +5,7 @@ full (executions by trade id) and told as the same events the stream would have 
 What a connected stream should have brought and did not is `StreamWitness`'s to judge.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import structlog
@@ -161,7 +161,7 @@ class CrossCheck:
         events: list[Event] = [
             OrderUpdated(at_ms, order) for key, order in now.orders.items() if last.orders.get(key) != order
         ]
-        for symbol, order_id in last.orders.keys() - now.orders.keys() - self._ended.keys():
+        for symbol, order_id in self._vanished(last.orders, now.orders):
             report = await self._missing_is_none(self._account.order_by_id(symbol, order_id))
             if report is not None:
                 events += await self._lookups.found(report)
@@ -172,7 +172,7 @@ class CrossCheck:
         events: list[Event] = [
             AlgoUpdated(at_ms, algo) for key, algo in now.algos.items() if last.algos.get(key) != algo
         ]
-        for key in last.algos.keys() - now.algos.keys() - self._ended.keys():
+        for key in self._vanished(last.algos, now.algos):
             algo = await self._missing_is_none(self._account.algo(last.algos[key].client_algo_id))
             if algo is None:
                 continue
@@ -181,6 +181,9 @@ class CrossCheck:
                 child = await self._missing_is_none(self._account.order_by_id(algo.symbol, algo.actual_order_id))
                 events += await self._lookups.found(replace(child, algo_id=algo.algo_id)) if child else []
         return events
+
+    def _vanished(self, last: Mapping[_Key, object], now: Mapping[_Key, object]) -> list[_Key]:
+        return [key for key in last if key not in now and key not in self._ended]
 
     async def _orders_behind(self, events: list[Event]) -> list[Event]:
         """Report the orders of new executions that came and went between two rounds."""

@@ -14,7 +14,7 @@ class Tasks:
     """Starts tasks and remembers which of them died of an exception."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], None] = {}
         self._dead: dict[str, None] = {}
         self._closing = False
 
@@ -24,7 +24,7 @@ class Tasks:
             work.close()
             return
         task = asyncio.create_task(work, name=name)
-        self._running.add(task)
+        self._running[task] = None
         task.add_done_callback(self._ended)
 
     def dead(self) -> tuple[str, ...]:
@@ -32,14 +32,14 @@ class Tasks:
         return tuple(self._dead)
 
     async def close(self) -> None:
-        """Cancel what still runs and wait for its end."""
+        """Cancel what still runs, the oldest first, and wait for its end."""
         self._closing = True
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if task.cancelled() or (error := task.exception()) is None:
             return
         self._dead[task.get_name()] = None

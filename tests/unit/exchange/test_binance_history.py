@@ -231,6 +231,20 @@ async def test_a_fill_that_the_stream_did_not_bring_is_found_and_told_with_its_o
     assert len(watch.sink.events) == told
 
 
+async def test_what_ended_between_two_rounds_is_told_in_an_order_that_every_process_repeats():
+    venue = Venue()
+    watch = Watch(venue, stream_up=False)
+    venue.orders = [an_order_answer(f"a0001e-{number}", order_id=number) for number in range(1, 9)]
+    venue.algos = [an_algo_row(f"a0001s-{number}", algo_id=number) for number in range(1, 9)]
+    await watch.rounds(1)
+    watch.sink.events.clear()
+    venue.orders = [row | {"status": "CANCELED"} for row in venue.orders]
+    venue.algos = [row | {"algoStatus": "CANCELED"} for row in venue.algos]
+    await watch.rounds(1)
+    assert [event.algo.algo_id for event in watch.sink.events[:8]] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [event.order.order_id for event in watch.sink.events[8:]] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 async def test_a_connected_stream_that_keeps_an_execution_to_itself_is_dead():
     venue = Venue()
     watch = Watch(venue)
