@@ -18,7 +18,8 @@ _ENTRY_SHARE = 0.6
 _ESSENTIAL_SHARE = 0.8
 _DEFAULT_WEIGHT_LIMIT = 2_400
 _DEFAULT_ORDER_LIMITS = {10: 300, 60: 1_200}
-_UNNAMED_BAN_SECONDS = 30.0
+_UNNAMED_BAN_SECONDS = 20.0
+"""Within 30 s of the last fault all must be well again (I11): silence leaves a third of that to read the account."""
 
 
 class _Window:
