@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 
+import msgspec
 import pytest
 
 from support.bed_lives import Lives
@@ -72,3 +73,20 @@ def lives_and_trouble_with_unended_tasks(home):
     lives.at(1.0, begin_another_and_die)
     lives.run(2.0)
     return lives.deaths, lives.trouble
+
+
+def test_a_start_while_the_exchange_takes_no_stream_connections_waits_until_it_does(tmp_path):
+    lives = Lives(tmp_path, seed=1, speed=60, symbols="BTCUSDT", strategy={}, pacing={}, execution={})
+    refusal = [{"match": {"kind": "connect", "route": "market"}, "action": {"refuse": 503}}]
+    states = []
+
+    def refuse_and_die():
+        lives.server.add_faults(msgspec.json.encode(refusal), lives.wall_ms)
+        lives.kill(1)
+
+    lives.at(5.0, refuse_and_die)
+    lives.at(60.0, lambda: states.append(lives.state()))
+    lives.at(60.0, lives.server.clear_faults)
+    lives.at(90.0, lambda: states.append(lives.state()))
+    lives.run(90.5)
+    assert (states, lives.trouble) == (["reconciling", "running"], [])

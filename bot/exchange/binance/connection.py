@@ -80,11 +80,6 @@ class KeptConnection:
         """Return how often the connection was opened again."""
         return max(0, self.opened_count - 1)
 
-    @property
-    def failures_in_a_row(self) -> int:
-        """Return how many attempts or short lives there were since the connection was last stable."""
-        return self._troubles
-
     async def run(self) -> None:
         """Open, listen, and open again; never returns."""
         while True:

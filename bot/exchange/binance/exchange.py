@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from bot.domain.account import AccountSettings, AccountSnapshot, LeverageBracket
 from bot.domain.books import HistoryMark
 from bot.domain.commands import ExchangeCommand
-from bot.domain.errors import ActError, ConfigurationError, StopTrading
+from bot.domain.errors import ConfigurationError, StopTrading
 from bot.domain.events import Event
 from bot.domain.instrument import Instrument
 from bot.domain.market import Candle
@@ -44,6 +44,7 @@ class BinanceExchange:
         self._account = Account(self._rest, settings.recv_window_ms)
         self._history = History(self._account)
         self._tasks = Tasks()
+        self._opening: Live | None = None
         self._live: Live | None = None
         self._sink: Sink | None = None
 
@@ -151,27 +152,26 @@ class BinanceExchange:
     # Acting
 
     async def open_streams(self, symbols: Sequence[str], sink: Sink) -> None:
-        """Open market, public, user and order connections and keep them open until `close`; returns at first data."""
+        """Open market, public, user and order connections and keep them open until `close`; returns at first data.
+
+        Raises RetryLater when that takes long; asked again, it goes on waiting for the same connections.
+        """
         self._sink = sink
-        live = Live(
-            self._settings,
-            self._signer,
-            self._rest,
-            self._account,
-            self._budget,
-            self._clock,
-            self._transport,
-            symbols,
-            sink,
-            self._tasks,
-        )
-        try:
-            await live.open()
-        except ActError:
-            await self._tasks.close()
-            self._tasks = Tasks()
-            raise
-        self._live = live
+        if self._opening is None:
+            self._opening = Live(
+                self._settings,
+                self._signer,
+                self._rest,
+                self._account,
+                self._budget,
+                self._clock,
+                self._transport,
+                symbols,
+                sink,
+                self._tasks,
+            )
+        await self._opening.open()
+        self._live = self._opening
 
     def execute(self, command: ExchangeCommand) -> None:
         """Start carrying out a command now; a look-up goes on until it is answered."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from bot.domain.errors import ConfigurationError, RetryLater
+from bot.domain.errors import RetryLater
 from bot.exchange.binance.connection import KeptConnection, Link
 from bot.exchange.binance.settings import BinanceSettings
 from bot.exchange.binance.tasks import Tasks
@@ -11,7 +11,6 @@ from bot.ports import Clock, StreamHealth, Transport
 
 _CHECK_SECONDS = 0.5
 _POLL_SECONDS = 0.05
-_HOPELESS_ATTEMPTS = 3
 
 
 class KeptStream(Link, Protocol):
@@ -43,24 +42,27 @@ class KeptStreams:
         self._clock = clock
         self._tasks = tasks
         self._connections = {stream.name: KeptConnection(stream, clock, transport) for stream in streams}
+        self._begun = False
         for stream in streams:
             stream.restart = self._connections[stream.name].restart
 
     async def open(self) -> None:
-        """Connect everything and return when each stream has proven to be alive; raises what `until_up` raises."""
-        for name, connection in self._connections.items():
-            self._tasks.spawn(f"{name} connection", connection.run())
-        self._tasks.spawn("stream checks", self._check_for_ever())
-        await self.until_up()
+        """Connect everything and return when each stream has proven to be alive; raises RetryLater while one has not.
 
-    async def until_up(self) -> None:
-        """Wait for every stream; raises RetryLater for silence, ConfigurationError where nothing ever answered."""
+        They go on trying at their own pace meanwhile: ask again.
+        """
+        if not self._begun:
+            self._begun = True
+            for name, connection in self._connections.items():
+                self._tasks.spawn(f"{name} connection", connection.run())
+            self._tasks.spawn("stream checks", self._check_for_ever())
         began = self._clock.monotonic()
-        while not all(stream.up for stream in self._streams):
-            self._refuse_hopeless()
+        while silent := [stream.name for stream in self._streams if not stream.up]:
             if self._clock.monotonic() - began > self._settings.first_data_timeout_seconds:
-                silent = ", ".join(stream.name for stream in self._streams if not stream.up)
-                raise RetryLater(f"no data on the {silent} stream. Check the stream URLs in [endpoints].")
+                why = "; ".join(self._connections[name].last_trouble or "connected, but silent" for name in silent)
+                raise RetryLater(
+                    f"no data on the {', '.join(silent)} stream ({why}). Check the stream URLs in [endpoints]."
+                )
             await self._clock.sleep(_POLL_SECONDS)
 
     def health(self) -> tuple[StreamHealth, ...]:
@@ -69,13 +71,6 @@ class KeptStreams:
             StreamHealth(stream.name, stream.up, stream.age_ms(), self._connections[stream.name].reconnects)
             for stream in self._streams
         )
-
-    def _refuse_hopeless(self) -> None:
-        for name, connection in self._connections.items():
-            if connection.opened_count == 0 and connection.failures_in_a_row >= _HOPELESS_ATTEMPTS:
-                raise ConfigurationError(
-                    f"the {name} stream cannot be opened: {connection.last_trouble}. Check its URL in [endpoints]."
-                )
 
     async def _check_for_ever(self) -> None:
         while True:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from bot.domain.errors import ActError
 from bot.domain.market import Candle, FundingRate
 from bot.exchange.binance.budget import Budget
 from bot.exchange.binance.kept_streams import KeptStreams
@@ -48,17 +47,15 @@ class BinanceMarket:
         return await self._prices.fundings(symbol, start_ms, end_ms)
 
     async def open_streams(self, symbols: Sequence[str], sink: Sink) -> None:
-        """Open the market and the public stream and keep them open until `close`; returns at first data."""
+        """Open the market and the public stream and keep them open until `close`; returns at first data.
+
+        Raises RetryLater when that takes long; asked again, it goes on waiting for the same connections.
+        """
         self._sink = sink
-        routes = market_routes(self._settings, symbols, self._clock, sink)
-        streams = KeptStreams(routes, self._settings, self._clock, self._transport, self._tasks)
-        try:
-            await streams.open()
-        except ActError:
-            await self._tasks.close()
-            self._tasks = Tasks()
-            raise
-        self._streams = streams
+        if self._streams is None:
+            routes = market_routes(self._settings, symbols, self._clock, sink)
+            self._streams = KeptStreams(routes, self._settings, self._clock, self._transport, self._tasks)
+        await self._streams.open()
         self._tasks.spawn("clock measurement", self._rest.keep_time())
 
     def health(self) -> ExchangeHealth:
