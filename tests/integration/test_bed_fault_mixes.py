@@ -31,7 +31,7 @@ def assert_nothing_broke(home, seed):
     return outcome
 
 
-@pytest.mark.parametrize("seed", [4, 10, 16, 36])
+@pytest.mark.parametrize("seed", [4, 10, 16, 36, 1135, 1546])
 def test_a_mix_of_faults_breaks_no_promise(tmp_path, seed):
     assert assert_nothing_broke(tmp_path, seed).fills > 0
 

@@ -91,14 +91,17 @@ class Live:
         """Start carrying out a command now."""
         match command:
             case SubmitOrder(request=request):
+                self._stops.order_asked(request.symbol)
                 self._orders.submit(request)
             case CancelOrder(symbol=symbol, client_order_id=client_order_id):
+                self._stops.order_asked(symbol)
                 self._orders.cancel(symbol, client_order_id)
             case PlaceStop(request=stop):
                 self._tasks.spawn(f"stop {stop.client_algo_id}", self._stops.place(stop))
             case CancelStop(symbol=symbol, client_algo_id=client_algo_id):
                 self._tasks.spawn(f"cancel stop {client_algo_id}", self._stops.cancel(symbol, client_algo_id))
             case LookUpOrder(symbol=symbol, client_order_id=client_order_id):
+                self._stops.order_lost(symbol)
                 self._tasks.spawn(f"look up {client_order_id}", self._lookups.order(symbol, client_order_id))
             case LookUpStop(symbol=symbol, client_algo_id=client_algo_id):
                 self._tasks.spawn(f"look up {client_algo_id}", self._lookups.stop(symbol, client_algo_id))

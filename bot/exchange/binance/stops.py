@@ -26,10 +26,23 @@ class Stops:
         self._sink = sink
         self._tasks = tasks
         self._window = recv_window_ms
+        self._order_asked_at: dict[str, float] = {}
+        self._exposed_at: dict[str, float] = {}
+
+    def order_asked(self, symbol: str) -> None:
+        """Note that an order is sent or cancelled."""
+        self._order_asked_at[symbol] = self._clock.monotonic()
+        self._exposed_at.pop(symbol, None)
+
+    def order_lost(self, symbol: str) -> None:
+        """Note that it is not known what became of an order: what is found of it later may be as old as that."""
+        if symbol in self._order_asked_at:
+            self._exposed_at[symbol] = self._order_asked_at[symbol]
 
     async def place(self, request: StopRequest) -> None:
         """Rest a STOP_MARKET that closes the whole position when the last price reaches its trigger."""
-        arguments, began = stop_arguments(request, self._window), self._clock.monotonic()
+        arguments = stop_arguments(request, self._window)
+        began = self._exposed_since(request.symbol)
         try:
             report = await self._rest.place(lambda api: api.new_algo_order(**arguments), read_algo)
         except ApiFailure as failure:
@@ -49,6 +62,12 @@ class Stops:
             self._tell_cancel_failed(symbol, client_algo_id, failure.code, failure.message)
         else:
             self._sink.on_event(AlgoUpdated(self._sink.market_ms(), report))
+
+    def _exposed_since(self, symbol: str) -> float:
+        """Return since when the position may be there; an order lost longer ago than a stop may take does not count."""
+        now = self._clock.monotonic()
+        exposed_at = self._exposed_at.pop(symbol, now)
+        return exposed_at if now - exposed_at < _OVERDUE_SECONDS else now
 
     def _tell_placing_failed(self, request: StopRequest, failure: ApiFailure) -> None:
         if failure.verdict is Verdict.UNKNOWN:

@@ -276,6 +276,46 @@ async def test_a_stop_that_was_not_accepted_at_once_is_told_overdue_within_ten_s
     assert tasks.dead() == ()
 
 
+async def test_a_stop_behind_an_order_that_had_to_be_looked_up_is_overdue_counted_from_that_order():
+    stops, sink, clock, _ = stops_over(
+        lambda asked: (503, {"code": -1008, "msg": "Server is currently overloaded"}, {})
+    )
+    stops.order_asked("BTCUSDT")
+    clock.seconds += 5
+    stops.order_lost("BTCUSDT")
+    await stops.place(A_STOP)
+    await everything_else()
+    assert sink.names() == ["StopRefused", "StopOverdue"]
+    assert 1_009 < clock.seconds < 1_010
+
+
+async def test_a_stop_behind_a_later_order_is_not_overdue_by_the_lost_one():
+    stops, sink, clock, _ = stops_over(
+        lambda asked: (503, {"code": -1008, "msg": "Server is currently overloaded"}, {})
+    )
+    stops.order_asked("BTCUSDT")
+    stops.order_lost("BTCUSDT")
+    clock.seconds += 5
+    stops.order_asked("BTCUSDT")
+    await stops.place(A_STOP)
+    await everything_else()
+    assert sink.names() == ["StopRefused", "StopOverdue"]
+    assert 1_014 < clock.seconds < 1_015
+
+
+async def test_a_stop_long_after_an_order_was_lost_is_not_overdue_by_it():
+    stops, sink, clock, _ = stops_over(
+        lambda asked: (503, {"code": -1008, "msg": "Server is currently overloaded"}, {})
+    )
+    stops.order_asked("BTCUSDT")
+    stops.order_lost("BTCUSDT")
+    clock.seconds += 100
+    await stops.place(A_STOP)
+    await everything_else()
+    assert sink.names() == ["StopRefused", "StopOverdue"]
+    assert 1_109 < clock.seconds < 1_110
+
+
 async def test_an_accepted_stop_is_never_overdue():
     stops, sink = stops_answering(lambda asked: (200, an_algo_row(), {}))
     await stops.place(A_STOP)
