@@ -30,7 +30,7 @@ def profit(analysis: Analysis) -> str:
     """Show what the profit is made of."""
     total = analysis.total
     parts = (
-        ("Edge", total.edge, "at the prices at which was decided"),
+        ("Edge", total.edge, "at the closes that decided"),
         ("Slippage", -total.slippage, "what the fills cost against them"),
         ("Fees", -total.fees, ""),
         ("Funding", total.funding, ""),
