@@ -10,15 +10,25 @@ from backtest.history import History
 from backtest.options import Prepared, add_options, prepare
 from backtest.results import Outcome
 from backtest.run import flags_of, run
+from bot.domain.errors import ConfigurationError
 from simulator.market.recordings import iso
 
 
 def main(argv: list[str]) -> int:
     """Check a backtest; return 1 where something of the past changed, else 0."""
     options = _parser().parse_args(argv)
+    _check(options)
     prepared = prepare(options)
     code: int = options.check(options, prepared)
     return code
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse a check of nothing, before anything is read."""
+    for name in ("cuts", "starts"):
+        value = getattr(options, name, None)
+        if value is not None and value < 1:
+            raise ConfigurationError(f"--{name} {value}: give 1 or more.")
 
 
 def _lookahead(options: argparse.Namespace, prepared: Prepared) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from backtest.bias import before
-from backtest.options import Prepared, add_options, prepare
+from backtest.options import add_options, prepare
 from backtest.results import Outcome
 from backtest.run import run
 from backtest.sweep.grid import read_grid
 from backtest.walk_forward import Walk, WalkForward, walk_forward, windows
+from bot.domain.errors import ConfigurationError
 from bot.domain.market import DAY_MS
 from bot.domain.money import plain
 from bot.loader import check_strategies
@@ -21,9 +22,10 @@ from simulator.market.recordings import iso
 def main(argv: list[str]) -> int:
     """Walk through the data; return 0."""
     options = _parser().parse_args(argv)
+    _check(options)
     grid = {axis.name: axis.values for axis in read_grid(options.param).axes}
     prepared = prepare(options)
-    _check(prepared, {name: values[0] for name, values in grid.items()})
+    check_strategies(_with(prepared.terms.plan, {name: values[0] for name, values in grid.items()}))
     history = prepared.recording.history
     first_ms = max(prepared.terms.from_ms, min(int(each.open_time[0]) for each in history.series.values()))
     last_ms = max(int(each.open_time[-1]) for each in history.series.values()) + history.interval_ms
@@ -39,13 +41,17 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what makes no window, before anything is read."""
+    for name in ("in-days", "out-days"):
+        value = getattr(options, name.replace("-", "_"))
+        if value < 1:
+            raise ConfigurationError(f"--{name} {value}: give 1 or more.")
+
+
 def _with(plan: CorePlan, parameters: Mapping[str, str]) -> CorePlan:
     symbols = [replace(each, parameters={**each.parameters, **parameters}) for each in plan.symbols]
     return replace(plan, symbols=tuple(symbols))
-
-
-def _check(prepared: Prepared, parameters: Mapping[str, str]) -> None:
-    check_strategies(_with(prepared.terms.plan, parameters))
 
 
 def _told(walked: WalkForward) -> str:
@@ -102,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _days(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} days make no window: give a whole number of at least 1")
-    return int(text)
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days: give a whole number of 1 or more") from error

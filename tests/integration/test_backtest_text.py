@@ -50,10 +50,10 @@ def test_a_time_that_is_none_is_answered_by_what_is_accepted(words, capsys):
     )
 
 
-@pytest.mark.parametrize("days", ["0", "-1", "many", "1.5"])
+@pytest.mark.parametrize("days", ["many", "1.5"])
 def test_a_number_of_days_that_is_none_is_answered_by_what_is_accepted(days, capsys):
     told = usage_mistake(f"walk-forward --in-days={days}", capsys)
-    assert told.endswith(f"--in-days: '{days}' days make no window: give a whole number of at least 1")
+    assert told.endswith(f"--in-days: {days!r} is no number of days: give a whole number of 1 or more")
 
 
 def usage_mistake(words, capsys):
