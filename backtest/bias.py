@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from backtest.history import History, Series
 from backtest.results import Outcome, Trade
+from backtest.run import Recording, Terms, run
 from bot.domain.fill import Fill
 from bot.domain.market import MINUTE_MS
-from simulator.market.recordings import Integers
+from simulator.market.recordings import Floats, Integers
 
-type Run = Callable[[History], Outcome]
+type RunOn = Callable[[History], Outcome]
 type Flags = Callable[[Series], NDArray[np.uint8]]
 type Deal = tuple[int, str, str, Decimal, Decimal]
 
@@ -48,7 +49,7 @@ class Settling:
 
 
 def lookahead(
-    run: Run, history: History, cuts: int, seed: int, flags: Mapping[str, Flags] | None = None
+    run_on: RunOn, history: History, cuts: int, seed: int, flags: Mapping[str, Flags] | None = None
 ) -> tuple[Leak, ...]:
     """Take the future away at `cuts` moments and return the first thing in the past that changed, for each that did.
 
@@ -56,22 +57,22 @@ def lookahead(
     gone except for the bare open of the next one, at which what was decided before still fills. `flags` are the
     strategy's own flags by symbol: they show a leak of a single candle, even where it led to no trade.
     """
-    whole = run(history)
+    whole = run_on(history)
     known = {symbol: compute(history.series[symbol]) for symbol, compute in (flags or {}).items()}
     leaks: list[Leak] = []
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     for cut_ms in _cuts(whole, history, cuts, chance):
         past = before(history, cut_ms)
         leak = _flag_leak(past, flags or {}, known, cut_ms)
-        leak = leak or _fill_leak(run(_with_open(past, history, cut_ms)), whole, cut_ms)
+        leak = leak or _fill_leak(run_on(_with_open(past, history, cut_ms)), whole, cut_ms)
         leaks += [leak] if leak else []
     return tuple(leaks)
 
 
-def warm_up_sensitivity(run: Run, history: History, starts: Iterable[int]) -> tuple[Settling, ...]:
+def warm_up_sensitivity(run_on: RunOn, history: History, starts: Iterable[int]) -> tuple[Settling, ...]:
     """Run from each of these moments (ms UTC) on, without the data before, and compare with the run over all of it."""
-    whole = run(history)
-    return tuple(_settling(run(_from(history, start_ms)), whole, start_ms) for start_ms in starts)
+    whole = run_on(history)
+    return tuple(_settling(run_on(_from(history, start_ms)), whole, start_ms) for start_ms in starts)
 
 
 def spread_starts(history: History, count: int) -> tuple[int, ...]:
@@ -80,6 +81,13 @@ def spread_starts(history: History, count: int) -> tuple[int, ...]:
     last = max(int(series.open_time[-1]) for series in history.series.values())
     step = (last - first) // (count + 1)
     return tuple(first + step * (place + 1) // MINUTE_MS * MINUTE_MS for place in range(count))
+
+
+def run_with(recording: Recording, terms: Terms, history: History) -> Outcome:
+    """Run a backtest on these candles in place of the recording's; a symbol that has none of them does not trade."""
+    symbols = tuple(each for each in terms.plan.symbols if each.symbol in history.series)
+    terms = replace(terms, plan=replace(terms.plan, symbols=symbols))
+    return run(replace(recording, history=history), terms).outcome
 
 
 def _cuts(whole: Outcome, history: History, cuts: int, chance: random.Random) -> list[int]:
@@ -132,13 +140,20 @@ def _opened(past: Series, series: Series, row: int) -> Series:
     opened = series.open[row]
     return replace(
         past,
-        open_time=np.append(past.open_time, series.open_time[row]),
-        open=np.append(past.open, opened),
-        high=np.append(past.high, opened),
-        low=np.append(past.low, opened),
-        close=np.append(past.close, opened),
-        volume=np.append(past.volume, 0.0),
+        open_time=_appended(past.open_time, series.open_time[row]),
+        open=_appended(past.open, opened),
+        high=_appended(past.high, opened),
+        low=_appended(past.low, opened),
+        close=_appended(past.close, opened),
+        volume=_appended(past.volume, 0.0),
     )
+
+
+def _appended[T: (Integers, Floats)](column: T, value: float) -> T:
+    longer = np.append(column, value).astype(column.dtype)
+    # What is compiled takes the arrays of all symbols as one type, so those from a file stay read-only.
+    longer.flags.writeable = column.flags.writeable
+    return longer
 
 
 def _flag_leak(

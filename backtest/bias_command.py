@@ -2,14 +2,12 @@
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 
-from backtest.bias import Leak, Settling, lookahead, spread_starts, warm_up_sensitivity
-from backtest.history import History
+from backtest.bias import Leak, Settling, lookahead, run_with, spread_starts, warm_up_sensitivity
 from backtest.options import Prepared, add_options, prepare
-from backtest.results import Outcome
-from backtest.run import flags_of, run
+from backtest.run import flags_of
 from bot.domain.errors import ConfigurationError
 from simulator.market.recordings import iso
 
@@ -39,7 +37,9 @@ def _lookahead(options: argparse.Namespace, prepared: Prepared) -> int:
         )
         for plan in prepared.terms.plan.symbols
     }
-    leaks = lookahead(partial(_rerun, prepared), recording.history, options.cuts, options.seed, flags)
+    leaks = lookahead(
+        partial(run_with, recording, prepared.terms), recording.history, options.cuts, options.seed, flags
+    )
     if options.json:
         print(json.dumps([asdict(leak) for leak in leaks]))
     else:
@@ -48,18 +48,15 @@ def _lookahead(options: argparse.Namespace, prepared: Prepared) -> int:
 
 
 def _warm_up(options: argparse.Namespace, prepared: Prepared) -> int:
-    starts = spread_starts(prepared.recording.history, options.starts)
-    settlings = warm_up_sensitivity(partial(_rerun, prepared), prepared.recording.history, starts)
+    recording = prepared.recording
+    starts = spread_starts(recording.history, options.starts)
+    settlings = warm_up_sensitivity(partial(run_with, recording, prepared.terms), recording.history, starts)
     if options.json:
         print(json.dumps([asdict(settling) for settling in settlings]))
     else:
         for settling in settlings:
             print(_told(settling))
     return 0
-
-
-def _rerun(prepared: Prepared, history: History) -> Outcome:
-    return run(replace(prepared.recording, history=history), prepared.terms).outcome
 
 
 def _print_leaks(leaks: tuple[Leak, ...], cuts: int) -> None:

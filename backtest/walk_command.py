@@ -5,10 +5,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from backtest.bias import before
+from backtest.bias import before, run_with
 from backtest.options import add_options, prepare
 from backtest.results import Outcome
-from backtest.run import run
 from backtest.sweep.grid import read_grid
 from backtest.walk_forward import Walk, WalkForward, walk_forward, windows
 from bot.domain.errors import ConfigurationError
@@ -34,7 +33,7 @@ def main(argv: list[str]) -> int:
 
     def rerun(parameters: Mapping[str, str], from_ms: int, to_ms: int) -> Outcome:
         terms = replace(prepared.terms, plan=_with(prepared.terms.plan, parameters), from_ms=from_ms)
-        return run(replace(prepared.recording, history=before(history, to_ms)), terms).outcome
+        return run_with(prepared.recording, terms, before(history, to_ms))
 
     walked = walk_forward(rerun, spans, grid)
     print(json.dumps(_as_json(walked)) if options.json else _told(walked))

@@ -1,10 +1,67 @@
 """`act bias` and `act walk-forward` as people use them: data with holes, several symbols, numbers that are none."""
 
+import random
+from fractions import Fraction
+
 import pytest
 
 from bot import cli
+from support.backtest_data import COLUMNS, MONDAY, a_candle, an_instrument, write_csv, write_exchange_info
+from support.reference_backtest import MINUTE, Filters
 
-pytestmark = pytest.mark.usefixtures("without_settings")
+FILTERS = Filters(Fraction("0.1"), Fraction("0.001"))
+HOUR, DAY = 60 * MINUTE, 1440 * MINUTE
+QUICK = ("strategy.vwap_reversion.warm_up=30", "strategy.vwap_reversion.adx_max=60", "strategy.vwap_reversion.k=1")
+
+
+@pytest.fixture(autouse=True)
+def _somewhere(tmp_path, monkeypatch, without_settings):
+    monkeypatch.chdir(tmp_path)
+
+
+def swings(symbol, *spans):
+    """Return candles of a symbol in these spans of time (from, to) after Monday; they return to 1000 often."""
+    chance, price, rows = random.Random(symbol), 1000.0, []
+    for from_ms, to_ms in spans:
+        for at_ms in range(from_ms, to_ms, MINUTE):
+            opened, price = price, round(price + (1000 - price) / 20 + chance.uniform(-2, 2), 1)
+            rows.append({"symbol": symbol, **a_candle(MONDAY + at_ms, open=opened, close=price)})
+    return rows
+
+
+@pytest.fixture
+def act(tmp_path, capsys):
+    """Run a command on these candles; return its exit code and what it printed."""
+
+    def run(words, *rows, entry="market"):
+        candles = [row for each in rows for row in each]
+        symbols = sorted({row["symbol"] for row in candles})
+        data = write_csv(tmp_path / "candles.csv", candles, ("symbol", *COLUMNS))
+        info = write_exchange_info(tmp_path / "info.json", *(an_instrument(symbol, FILTERS) for symbol in symbols))
+        given = [f"--data={data}", f"--exchange-info={info}", *(f"--symbol={symbol}" for symbol in symbols)]
+        settings = [f"--set={each}" for each in (f"execution.entry={entry}", *QUICK)]
+        code = cli.main([*words.split(), *given, *settings])
+        told = capsys.readouterr()
+        assert not told.err or code, told.err
+        return code, told.out or told.err
+
+    return run
+
+
+# symbols that begin late or end early
+
+
+BITCOIN = swings("BTCUSDT", (0, DAY))
+
+
+@pytest.mark.parametrize(
+    "ether", [swings("ETHUSDT", (0, 6 * HOUR)), swings("ETHUSDT", (18 * HOUR, DAY))], ids=["ends early", "begins late"]
+)
+@pytest.mark.parametrize("words", ["bias warm-up", "bias lookahead --cuts 6"])
+def test_a_check_goes_on_where_a_symbol_has_no_candles(words, ether, act):
+    code, told = act(words, BITCOIN, ether)
+    assert code == 0
+    assert "never changed" in told or told.count("trades") == 5
 
 
 # by mistake
