@@ -9,6 +9,7 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from backtest.errors import DataError
 from backtest.history import History, Series
 from backtest.results import Outcome, Trade
 from backtest.run import Recording, Terms, run
@@ -35,6 +36,14 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
+class Foresight:
+    """At how many moments the future was taken away, and what of the past changed by that."""
+
+    cuts: int
+    leaks: tuple[Leak, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settling:
     """How a backtest that began at `start_ms` compares with the one over all the data.
 
@@ -49,24 +58,33 @@ class Settling:
 
 
 def lookahead(
-    run_on: RunOn, history: History, cuts: int, seed: int, flags: Mapping[str, Flags] | None = None
-) -> tuple[Leak, ...]:
+    run_on: RunOn,
+    history: History,
+    cuts: int,
+    seed: int,
+    flags: Mapping[str, Flags] | None = None,
+    *,
+    from_ms: int = 0,
+) -> Foresight:
     """Take the future away at `cuts` moments and return the first thing in the past that changed, for each that did.
 
-    Half of the moments are random, half are those at which something filled. At each, every candle from then on is
-    gone except for the bare open of the next one, at which what was decided before still fills. `flags` are the
-    strategy's own flags by symbol: they show a leak of a single candle, even where it led to no trade.
+    Half of the moments are random, half are those at which something filled, all after the first candle that decides,
+    which opens at or after `from_ms`; there are fewer where there are fewer candles. At each, every candle from then on
+    is gone except for the bare open of the next one, at which what was decided before still fills. `flags` are the
+    strategy's own flags by symbol: they show a leak of a single candle, even where it led to no trade. Raises
+    `DataError` where no candle follows the first one.
     """
     whole = run_on(history)
     known = {symbol: compute(history.series[symbol]) for symbol, compute in (flags or {}).items()}
     leaks: list[Leak] = []
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    for cut_ms in _cuts(whole, history, cuts, chance):
+    moments = _cuts(whole, history, cuts, chance, from_ms)
+    for cut_ms in moments:
         past = before(history, cut_ms)
         leak = _flag_leak(past, flags or {}, known, cut_ms)
         leak = leak or _fill_leak(run_on(_with_open(past, history, cut_ms)), whole, cut_ms)
         leaks += [leak] if leak else []
-    return tuple(leaks)
+    return Foresight(len(moments), tuple(leaks))
 
 
 def warm_up_sensitivity(run_on: RunOn, history: History, starts: Iterable[int]) -> tuple[Settling, ...]:
@@ -90,13 +108,15 @@ def run_with(recording: Recording, terms: Terms, history: History) -> Outcome:
     return run(replace(recording, history=history), terms).outcome
 
 
-def _cuts(whole: Outcome, history: History, cuts: int, chance: random.Random) -> list[int]:
-    minutes = np.unique(np.concatenate([series.open_time for series in history.series.values()]))[1:].tolist()
-    opens = set(minutes)
-    filled = sorted({fill.time_ms for fill in whole.fills} & opens)
+def _cuts(whole: Outcome, history: History, cuts: int, chance: random.Random, from_ms: int) -> list[int]:
+    opens = np.unique(np.concatenate([series.open_time for series in history.series.values()]))
+    moments = set(opens[opens >= from_ms][1:].tolist())
+    if not moments:
+        raise DataError(f"{', '.join(history.series)}: no second candle to cut the data at: give more data.")
+    filled = sorted({fill.time_ms for fill in whole.fills} & moments)
     at_fills = chance.sample(filled, min(len(filled), cuts // 2))
-    anywhere = chance.sample(minutes, min(len(minutes), cuts - len(at_fills)))
-    return sorted({*at_fills, *anywhere})
+    others = sorted(moments.difference(at_fills))
+    return sorted([*at_fills, *chance.sample(others, min(len(others), cuts - len(at_fills)))])
 
 
 def before(history: History, cut_ms: int) -> History:

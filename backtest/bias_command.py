@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from functools import partial
 
-from backtest.bias import Leak, Settling, lookahead, run_with, spread_starts, warm_up_sensitivity
+from backtest.bias import Foresight, Settling, lookahead, run_with, spread_starts, warm_up_sensitivity
 from backtest.options import Prepared, add_options, prepare
 from backtest.run import flags_of
 from bot.domain.errors import ConfigurationError
@@ -37,14 +37,19 @@ def _lookahead(options: argparse.Namespace, prepared: Prepared) -> int:
         )
         for plan in prepared.terms.plan.symbols
     }
-    leaks = lookahead(
-        partial(run_with, recording, prepared.terms), recording.history, options.cuts, options.seed, flags
+    found = lookahead(
+        partial(run_with, recording, prepared.terms),
+        recording.history,
+        options.cuts,
+        options.seed,
+        flags,
+        from_ms=prepared.terms.from_ms,
     )
     if options.json:
-        print(json.dumps([asdict(leak) for leak in leaks]))
+        print(json.dumps([asdict(leak) for leak in found.leaks]))
     else:
-        _print_leaks(leaks, options.cuts)
-    return int(bool(leaks))
+        _print_leaks(found)
+    return int(bool(found.leaks))
 
 
 def _warm_up(options: argparse.Namespace, prepared: Prepared) -> int:
@@ -59,7 +64,8 @@ def _warm_up(options: argparse.Namespace, prepared: Prepared) -> int:
     return 0
 
 
-def _print_leaks(leaks: tuple[Leak, ...], cuts: int) -> None:
+def _print_leaks(found: Foresight) -> None:
+    leaks, cuts = found.leaks, found.cuts
     for leak in leaks:
         print(f"data cut at {iso(leak.cut_ms)}: {leak.symbol} at {iso(leak.at_ms)}: {leak.text}")
     told = f"{len(leaks)} of {cuts} cuts changed the past" if leaks else f"{cuts} cuts, the past never changed"

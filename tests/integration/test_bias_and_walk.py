@@ -64,6 +64,16 @@ def test_a_check_goes_on_where_a_symbol_has_no_candles(words, ether, act):
     assert "never changed" in told or told.count("trades") == 5
 
 
+# where the data is cut
+
+
+def test_the_data_is_cut_within_the_period_asked_for(act):
+    assert act("bias lookahead --cuts 6 --from 2025-01-06T20:00:00", BITCOIN) == (
+        0,
+        "look-ahead: 6 cuts, the past never changed.\n",
+    )
+
+
 # by mistake
 
 

@@ -5,7 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from backtest.bias import lookahead, spread_starts, warm_up_sensitivity
+from backtest.bias import Foresight, lookahead, spread_starts, warm_up_sensitivity
+from backtest.errors import DataError
 from support.backtest_outcomes import MINUTE, MONDAY, a_history, a_series, a_trade, an_outcome
 
 DICE = random.Random(11)
@@ -78,7 +79,7 @@ HONEST = open_too(buys_at_the_open_after(rises))
 
 
 def test_an_honest_backtest_has_no_leak():
-    assert lookahead(HONEST, HISTORY, 60, seed=3) == ()
+    assert lookahead(HONEST, HISTORY, 60, seed=3) == Foresight(60, ())
 
 
 @pytest.mark.parametrize("candles", [1, 2, 30])
@@ -86,7 +87,7 @@ def test_a_signal_that_reads_later_candles_is_found(candles):
     def peeks(closes, row):
         return rises(closes, min(row + candles, len(closes) - 1))
 
-    leaks = lookahead(open_too(buys_at_the_open_after(peeks)), HISTORY, 60, seed=3)
+    leaks = lookahead(open_too(buys_at_the_open_after(peeks)), HISTORY, 60, seed=3).leaks
     assert leaks
     assert all(leak.at_ms <= leak.cut_ms for leak in leaks)
     assert "with the future" in leaks[0].text
@@ -96,17 +97,17 @@ def test_a_figure_normalised_over_the_whole_data_is_found():
     def above_the_mean_of_everything(closes, row):
         return closes[row] > closes.mean()
 
-    assert lookahead(open_too(buys_at_the_open_after(above_the_mean_of_everything)), HISTORY, 30, seed=3)
+    assert lookahead(open_too(buys_at_the_open_after(above_the_mean_of_everything)), HISTORY, 30, seed=3).leaks
 
 
 def test_flags_show_a_leak_that_led_to_no_trade():
     def peeks(closes, row):
         return rises(closes, min(row + 1, len(closes) - 1))
 
-    leaks = lookahead(HONEST, HISTORY, 30, seed=3, flags={"BTCUSDT": flags_of(peeks)})
+    leaks = lookahead(HONEST, HISTORY, 30, seed=3, flags={"BTCUSDT": flags_of(peeks)}).leaks
     assert {leak.symbol for leak in leaks} == {"BTCUSDT"}
     assert "flags" in leaks[0].text
-    assert lookahead(HONEST, HISTORY, 30, seed=3, flags={"BTCUSDT": flags_of(rises)}) == ()
+    assert lookahead(HONEST, HISTORY, 30, seed=3, flags={"BTCUSDT": flags_of(rises)}).leaks == ()
 
 
 def test_a_pnl_that_the_future_changed_is_found():
@@ -121,13 +122,13 @@ def test_a_pnl_that_the_future_changed_is_found():
         ]
         return an_outcome(trades, fills=honest.fills)
 
-    leaks = lookahead(pays_by_the_length_of_the_data, HISTORY, 10, seed=3)
+    leaks = lookahead(pays_by_the_length_of_the_data, HISTORY, 10, seed=3).leaks
     assert "pnl" in leaks[0].text
 
 
 def test_a_symbol_that_begins_after_the_cut_is_no_leak():
     later = a_series(WALK[:100], "XRPUSDT", start=MONDAY + 300 * MINUTE)
-    assert lookahead(HONEST, a_history(a_series(WALK), later), 60, seed=3) == ()
+    assert lookahead(HONEST, a_history(a_series(WALK), later), 60, seed=3).leaks == ()
 
 
 def test_the_same_seed_asks_at_the_same_moments():
@@ -137,6 +138,28 @@ def test_the_same_seed_asks_at_the_same_moments():
     run = open_too(buys_at_the_open_after(peeks))
     assert lookahead(run, HISTORY, 20, seed=8) == lookahead(run, HISTORY, 20, seed=8)
     assert lookahead(run, HISTORY, 20, seed=8) != lookahead(run, HISTORY, 20, seed=9)
+
+
+def test_the_future_is_taken_away_only_after_the_first_candle_that_decides():
+    ends = []
+
+    def run(history):
+        ends.append(int(history.series["BTCUSDT"].open_time[-1]))
+        return an_outcome([a_trade(MONDAY + 50 * MINUTE, MONDAY + 360 * MINUTE)])
+
+    from_ms = MONDAY + 300 * MINUTE
+    assert lookahead(run, a_history(a_series(WALK)), 20, seed=3, from_ms=from_ms).cuts == 20
+    assert min(ends) > from_ms
+    assert MONDAY + 360 * MINUTE in ends
+
+
+def test_every_candle_is_a_cut_where_there_are_fewer_than_asked_for():
+    assert lookahead(HONEST, a_history(a_series(WALK)), 1000, seed=3).cuts == 399
+
+
+def test_one_candle_leaves_nothing_to_cut():
+    with pytest.raises(DataError, match="BTCUSDT: no second candle to cut the data at: give more data"):
+        lookahead(lambda _: an_outcome(), a_history(a_series([100])), 5, seed=3)
 
 
 def test_a_backtest_that_needs_no_warm_up_agrees_at_once():
