@@ -65,14 +65,16 @@ def lookahead(
     flags: Mapping[str, Flags] | None = None,
     *,
     from_ms: int = 0,
+    has_detail: bool = False,
 ) -> Foresight:
     """Take the future away at `cuts` moments and return the first thing in the past that changed, for each that did.
 
     Half of the moments are random, half are those at which something filled, all after the first candle that decides,
     which opens at or after `from_ms`; there are fewer where there are fewer candles. At each, every candle from then on
     is gone except for the bare open of the next one, at which what was decided before still fills. `flags` are the
-    strategy's own flags by symbol: they show a leak of a single candle, even where it led to no trade. Raises
-    `DataError` where no candle follows the first one.
+    strategy's own flags by symbol: they show a leak of a single candle, even where it led to no trade. `has_detail`:
+    what fills early in a candle, by finer ones, has the time of its open, so more may fill then with the future than
+    without. Raises `DataError` where no candle follows the first one.
     """
     whole = run_on(history)
     known = {symbol: compute(history.series[symbol]) for symbol, compute in (flags or {}).items()}
@@ -82,7 +84,7 @@ def lookahead(
     for cut_ms in moments:
         past = before(history, cut_ms)
         leak = _flag_leak(past, flags or {}, known, cut_ms)
-        leak = leak or _fill_leak(run_on(_with_open(past, history, cut_ms)), whole, cut_ms)
+        leak = leak or _fill_leak(run_on(_with_open(past, history, cut_ms)), whole, cut_ms, has_detail=has_detail)
         leaks += [leak] if leak else []
     return Foresight(len(moments), tuple(leaks))
 
@@ -106,6 +108,17 @@ def run_with(recording: Recording, terms: Terms, history: History) -> Outcome:
     symbols = tuple(each for each in terms.plan.symbols if each.symbol in history.series)
     terms = replace(terms, plan=replace(terms.plan, symbols=symbols))
     return run(replace(recording, history=history), terms).outcome
+
+
+def run_on_past(recording: Recording, terms: Terms, history: History) -> Outcome:
+    """Run a backtest on candles of which only the open of each symbol's last one is known: finer ones end before it."""
+    if recording.detail is None:
+        return run_with(recording, terms, history)
+    known = {
+        symbol: _part(series, slice(0, int(np.searchsorted(series.open_time, history.series[symbol].open_time[-1]))))
+        for symbol, series in recording.detail.series.items()
+    }
+    return run_with(replace(recording, detail=replace(recording.detail, series=known)), terms, history)
 
 
 def _cuts(whole: Outcome, history: History, cuts: int, chance: random.Random, from_ms: int) -> list[int]:
@@ -193,9 +206,12 @@ def _flag_leak(
     return None
 
 
-def _fill_leak(cut: Outcome, whole: Outcome, cut_ms: int) -> Leak | None:
+def _fill_leak(cut: Outcome, whole: Outcome, cut_ms: int, *, has_detail: bool) -> Leak | None:
     """Compare the fills up to the open of the cut, and the trades ended before it."""
-    fills = _first_difference(_deals(whole.fills, cut_ms), _deals(cut.fills, cut_ms))
+    then, without = _deals(whole.fills, cut_ms), _deals(cut.fills, cut_ms)
+    if has_detail:
+        then = [deal for deal in then if deal[0] < cut_ms or deal in without]
+    fills = _first_difference(then, without)
     if fills is not None:
         at_ms, symbol = min(deal[:2] for deal in fills if deal)
         known, now = map(_told, fills)

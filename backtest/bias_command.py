@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from functools import partial
 
-from backtest.bias import Foresight, Settling, lookahead, run_with, spread_starts, warm_up_sensitivity
+from backtest.bias import Foresight, Settling, lookahead, run_on_past, run_with, spread_starts, warm_up_sensitivity
 from backtest.options import Prepared, add_options, prepare
 from backtest.run import flags_of
 from bot.domain.errors import ConfigurationError
@@ -38,12 +38,13 @@ def _lookahead(options: argparse.Namespace, prepared: Prepared) -> int:
         for plan in prepared.terms.plan.symbols
     }
     found = lookahead(
-        partial(run_with, recording, prepared.terms),
+        partial(run_on_past, recording, prepared.terms),
         recording.history,
         options.cuts,
         options.seed,
         flags,
         from_ms=prepared.terms.from_ms,
+        has_detail=recording.detail is not None,
     )
     if options.json:
         print(json.dumps([asdict(leak) for leak in found.leaks]))

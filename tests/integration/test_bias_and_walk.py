@@ -74,6 +74,13 @@ def test_the_data_is_cut_within_the_period_asked_for(act):
     )
 
 
+def test_finer_candles_end_where_the_data_is_cut(act):
+    assert act("bias lookahead --cuts 200 --interval 5m --detail candles.csv", BITCOIN) == (
+        0,
+        "look-ahead: 200 cuts, the past never changed.\n",
+    )
+
+
 # by mistake
 
 
