@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import zip_longest
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,13 @@ from backtest.history import History, Series
 from backtest.results import Outcome, Trade
 from backtest.run import Recording, Terms, run
 from bot.domain.fill import Fill
-from bot.domain.market import MINUTE_MS
-from simulator.market.recordings import Floats, Integers
+from simulator.market.recordings import Floats, Integers, iso
 
 type RunOn = Callable[[History], Outcome]
 type Flags = Callable[[Series], NDArray[np.uint8]]
 type Deal = tuple[int, str, str, Decimal, Decimal]
+
+_OFF_THE_EDGE: Final = 0.382
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,22 @@ def warm_up_sensitivity(run_on: RunOn, history: History, starts: Iterable[int]) 
     return tuple(_settling(run_on(_from(history, start_ms)), whole, start_ms) for start_ms in starts)
 
 
-def spread_starts(history: History, count: int) -> tuple[int, ...]:
-    """Return `count` moments that divide the data evenly, none of them on its edge and each off the round hour."""
-    first = min(int(series.open_time[0]) for series in history.series.values())
-    last = max(int(series.open_time[-1]) for series in history.series.values())
-    step = (last - first) // (count + 1)
-    return tuple(first + step * (place + 1) // MINUTE_MS * MINUTE_MS for place in range(count))
+def spread_starts(history: History, count: int, from_ms: int = 0) -> tuple[int, ...]:
+    """Return `count` moments, each in its own share of the candles at or after `from_ms`; fewer where there are fewer.
+
+    At each a symbol has a candle, and others before and after it. None lies on the edge of its share, which is a whole
+    day where the data is whole days: a session that begins with the data leaves nothing to compare. Raises `DataError`
+    where there is no such moment.
+    """
+    inner = [series.open_time[1:-1] for series in history.series.values()]
+    times = np.unique(np.concatenate([each[each >= from_ms] for each in inner])).tolist()
+    if not times:
+        since = f" at or after {iso(from_ms)}" if from_ms else ""
+        raise DataError(
+            f"{', '.join(history.series)}: no candle{since} has others before and after it: give more data."
+        )
+    count = min(count, len(times))
+    return tuple(times[int(len(times) * (place + _OFF_THE_EDGE) / count)] for place in range(count))
 
 
 def run_with(recording: Recording, terms: Terms, history: History) -> Outcome:

@@ -55,7 +55,7 @@ def _lookahead(options: argparse.Namespace, prepared: Prepared) -> int:
 
 def _warm_up(options: argparse.Namespace, prepared: Prepared) -> int:
     recording = prepared.recording
-    starts = spread_starts(recording.history, options.starts)
+    starts = spread_starts(recording.history, options.starts, prepared.terms.from_ms)
     settlings = warm_up_sensitivity(partial(run_with, recording, prepared.terms), recording.history, starts)
     if options.json:
         print(json.dumps([asdict(settling) for settling in settlings]))
@@ -74,6 +74,8 @@ def _print_leaks(found: Foresight) -> None:
 
 
 def _told(settling: Settling) -> str:
+    if not settling.trades:
+        return f"from {iso(settling.start_ms)}: no trades in either of the two runs, nothing to compare."
     since = f"from {iso(settling.start_ms)}: {settling.trades} trades, {settling.differing} in only one of the two runs"
     if settling.agrees_from_ms is None:
         return f"{since}; the two never agree."

@@ -1,5 +1,6 @@
 """`act bias` and `act walk-forward` as people use them: data with holes, several symbols, numbers that are none."""
 
+import json
 import random
 from fractions import Fraction
 
@@ -78,6 +79,31 @@ def test_finer_candles_end_where_the_data_is_cut(act):
     assert act("bias lookahead --cuts 200 --interval 5m --detail candles.csv", BITCOIN) == (
         0,
         "look-ahead: 200 cuts, the past never changed.\n",
+    )
+
+
+# where it begins later
+
+
+def test_later_beginnings_lie_in_the_period_and_never_in_a_hole(act):
+    holed = swings("BTCUSDT", (0, DAY), (9 * DAY, 10 * DAY))
+    code, told = act("bias warm-up --from 2025-01-06T18:00:00 --json", holed)
+    starts = [(each["start_ms"] - MONDAY) / HOUR for each in json.loads(told)]
+    assert (code, len(starts)) == (0, 5)
+    assert 18 < starts[0] < 24
+    assert starts[1] > 9 * 24
+    assert starts[-1] < 10 * 24 - 3
+
+
+def test_a_beginning_that_no_trade_follows_compares_nothing(act):
+    code, told = act("bias warm-up --starts 1", swings("BTCUSDT", (0, 20 * MINUTE)))
+    assert (code, told) == (0, "from 2025-01-06T00:07:00Z: no trades in either of the two runs, nothing to compare.\n")
+
+
+def test_a_beginning_after_all_candles_is_answered_by_what_is_missing(act):
+    assert act("bias warm-up --from 2025-01-07", BITCOIN) == (
+        1,
+        "act: BTCUSDT: no candle at or after 2025-01-07T00:00:00Z has others before and after it: give more data.\n",
     )
 
 

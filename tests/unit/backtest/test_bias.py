@@ -192,6 +192,31 @@ def test_agreement_counts_from_the_entry_after_the_last_difference():
     assert (settled.trades, settled.differing, settled.agrees_from_ms) == (3, 1, MONDAY + 60 * MINUTE)
 
 
-def test_starts_divide_the_data_evenly():
-    starts = spread_starts(HISTORY, 3)
-    assert starts == tuple(MONDAY + minute * MINUTE for minute in (99, 199, 299))
+def minutes(starts):
+    return [(start - MONDAY) // MINUTE for start in starts]
+
+
+def test_starts_lie_in_equal_shares_of_the_candles():
+    assert minutes(spread_starts(HISTORY, 4)) == [39, 138, 238, 337]
+
+
+def test_starts_lie_in_the_period_at_candles_that_exist():
+    times = [MONDAY + minute * MINUTE for minute in (*range(100), *range(5_000, 5_300))]
+    holed = a_history(a_series(WALK, times=times))
+    assert minutes(spread_starts(holed, 4)) == [39, 5_038, 5_138, 5_237]
+    assert minutes(spread_starts(holed, 4, MONDAY + 1_000 * MINUTE)) == [5_028, 5_103, 5_178, 5_252]
+
+
+def test_a_start_leaves_some_symbol_candles_before_and_after():
+    early, late = a_series(WALK[:3], "XRPUSDT"), a_series(WALK[:3], start=MONDAY + 10 * MINUTE)
+    assert minutes(spread_starts(a_history(early, late), 5)) == [1, 11]
+
+
+def test_two_candles_leave_no_start():
+    with pytest.raises(DataError, match="BTCUSDT: no candle has others before and after it: give more data"):
+        spread_starts(a_history(a_series([100, 101])), 5)
+
+
+def test_sessions_of_whole_days_are_begun_in_their_middle():
+    week = a_history(a_series([100] * 7 * 1440))
+    assert all(120 < minute % 1440 < 1320 for minute in minutes(spread_starts(week, 7)))
