@@ -5,11 +5,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from backtest.bias import before, run_with
+from backtest.errors import DataError
 from backtest.options import add_options, prepare
 from backtest.results import Outcome
 from backtest.sweep.grid import read_grid
-from backtest.walk_forward import Walk, WalkForward, walk_forward, windows
+from backtest.walk_forward import Walk, WalkForward, Window, walk_forward, windows
 from bot.domain.errors import ConfigurationError
 from bot.domain.market import DAY_MS
 from bot.domain.money import plain
@@ -26,8 +29,12 @@ def main(argv: list[str]) -> int:
     prepared = prepare(options)
     check_strategies(_with(prepared.terms.plan, {name: values[0] for name, values in grid.items()}))
     history = prepared.recording.history
-    first_ms = max(prepared.terms.from_ms, min(int(each.open_time[0]) for each in history.series.values()))
-    last_ms = max(int(each.open_time[-1]) for each in history.series.values()) + history.interval_ms
+    opens = np.unique(np.concatenate([each.open_time for each in history.series.values()]))
+    first_ms, last_ms = max(prepared.terms.from_ms, int(opens[0])), int(opens[-1]) + history.interval_ms
+    if first_ms >= last_ms:
+        raise DataError(
+            f"{', '.join(history.series)}: no candle at or after {iso(first_ms)}: correct --from or the data."
+        )
     in_ms, out_ms = options.in_days * DAY_MS, options.out_days * DAY_MS
     spans = windows(first_ms, last_ms, in_ms, out_ms, anchored=options.anchored)
 
@@ -35,7 +42,11 @@ def main(argv: list[str]) -> int:
         terms = replace(prepared.terms, plan=_with(prepared.terms.plan, parameters), from_ms=from_ms)
         return run_with(prepared.recording, terms, before(history, to_ms))
 
-    walked = walk_forward(rerun, spans, grid)
+    def covered(from_ms: int, to_ms: int) -> int:
+        first, end = np.searchsorted(opens, (from_ms, to_ms)).tolist()
+        return int(end - first) * history.interval_ms
+
+    walked = walk_forward(rerun, spans, grid, covered)
     print(json.dumps(_as_json(walked)) if options.json else _told(walked))
     return 0
 
@@ -54,39 +65,59 @@ def _with(plan: CorePlan, parameters: Mapping[str, str]) -> CorePlan:
 
 
 def _told(walked: WalkForward) -> str:
-    lines = [_line(walk) for walk in walked.walks]
+    lines = {walk.window.split_ms: _line(walk) for walk in walked.walks}
+    lines |= {each.window.split_ms: f"{_span(each.window)}  left out: {each.reason}" for each in walked.left_out}
     efficiency = "not defined" if walked.efficiency is None else f"{walked.efficiency:.2f}"
-    return "\n".join([*lines, f"out of sample {plain(walked.out_pnl)} USDT in all, efficiency {efficiency}"])
+    told = [lines[split_ms] for split_ms in sorted(lines)]
+    if walked.left_out:
+        told.append(f"{len(walked.left_out)} of {len(lines)} windows are left out: the data has a hole there")
+    return "\n".join([*told, f"out of sample {plain(walked.out_pnl)} USDT in all, efficiency {efficiency}"])
 
 
 def _line(walk: Walk) -> str:
     chosen = ", ".join(f"{name}={value}" for name, value in walk.parameters.items()) or "as configured"
     span = walk.window
+    inside, outside = _of(walk.in_ms, span.split_ms - span.in_from_ms), _of(walk.out_ms, span.out_to_ms - span.split_ms)
     return (
-        f"{iso(span.in_from_ms)} .. {iso(span.split_ms)} .. {iso(span.out_to_ms)}  {chosen}: "
-        f"{walk.in_trades} trades {plain(walk.in_pnl)} USDT in sample, "
-        f"{walk.out_trades} trades {plain(walk.out_pnl)} USDT out of sample"
+        f"{_span(span)}  {chosen}: "
+        f"{walk.in_trades} trades {plain(walk.in_pnl)} USDT in sample{inside}, "
+        f"{walk.out_trades} trades {plain(walk.out_pnl)} USDT out of sample{outside}"
     )
+
+
+def _span(window: Window) -> str:
+    return f"{iso(window.in_from_ms)} .. {iso(window.split_ms)} .. {iso(window.out_to_ms)}"
+
+
+def _of(covered_ms: int, whole_ms: int) -> str:
+    """Say how much of a part has candles, where not about all of it does."""
+    covered, whole = f"{covered_ms / DAY_MS:.1f}", f"{whole_ms / DAY_MS:.1f}"
+    return "" if covered == whole else f" ({covered} of {whole} days have candles)"
 
 
 def _as_json(walked: WalkForward) -> dict[str, object]:
     return {
         "windows": [
             {
-                "in_from": walk.window.in_from_ms,
-                "split": walk.window.split_ms,
-                "out_to": walk.window.out_to_ms,
+                **_moments(walk.window),
                 "parameters": walk.parameters,
                 "in_trades": walk.in_trades,
                 "in_pnl": plain(walk.in_pnl),
+                "in_days": round(walk.in_ms / DAY_MS, 6),
                 "out_trades": walk.out_trades,
                 "out_pnl": plain(walk.out_pnl),
+                "out_days": round(walk.out_ms / DAY_MS, 6),
             }
             for walk in walked.walks
         ],
+        "left_out": [{**_moments(each.window), "reason": each.reason} for each in walked.left_out],
         "out_pnl": plain(walked.out_pnl),
         "efficiency": walked.efficiency,
     }
+
+
+def _moments(window: Window) -> dict[str, int]:
+    return {"in_from": window.in_from_ms, "split": window.split_ms, "out_to": window.out_to_ms}
 
 
 def _parser() -> argparse.ArgumentParser:

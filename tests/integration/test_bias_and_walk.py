@@ -107,6 +107,53 @@ def test_a_beginning_after_all_candles_is_answered_by_what_is_missing(act):
     )
 
 
+# walking forward
+
+
+HOLED = swings("BTCUSDT", (0, 3 * DAY), (7 * DAY, 9 * DAY + DAY // 2))
+WALK = "walk-forward --param k=1,2 --in-days 2 --out-days 1"
+
+
+def test_a_hole_leaves_windows_out_and_the_others_go_on(act):
+    code, told = act(WALK, HOLED)
+    lines = told.splitlines()
+    assert code == 0
+    assert lines[1].endswith(
+        "2025-01-09T00:00:00Z .. 2025-01-10T00:00:00Z  left out: no candles out of sample to judge on"
+    )
+    assert [line.split("left out: ")[1] for line in lines[3:6]] == [
+        "no candles",
+        "no candles",
+        "no candles in sample to choose on",
+    ]
+    assert "in sample (1.0 of 2.0 days have candles)" in lines[6]
+    assert lines[-2] == "5 of 8 windows are left out: the data has a hole there"
+
+
+def test_what_walking_forward_tells_follows_from_its_windows(act):
+    walked = json.loads(act(f"{WALK} --json", HOLED)[1])
+    parts = walked["windows"]
+    assert [(each["in_days"], each["out_days"]) for each in parts] == [(2, 1), (1, 1), (2, 0.5)]
+    assert len(walked["left_out"]) == 5
+    in_pnl, out_pnl = (sum(float(each[f"{part}_pnl"]) for each in parts) for part in ("in", "out"))
+    assert float(walked["out_pnl"]) == pytest.approx(out_pnl)
+    assert in_pnl > 0
+    assert walked["efficiency"] == pytest.approx(out_pnl / 2.5 / (in_pnl / 5))
+
+
+def test_a_symbol_that_begins_after_a_window_is_left_out_of_it(act):
+    code, told = act(WALK, swings("BTCUSDT", (0, 4 * DAY)), swings("ETHUSDT", (3 * DAY, 4 * DAY)))
+    assert code == 0
+    assert told.count("out of sample") == 3
+
+
+def test_walking_on_after_all_candles_is_answered_by_what_is_missing(act):
+    assert act(f"{WALK} --from 2025-01-07", BITCOIN) == (
+        1,
+        "act: BTCUSDT: no candle at or after 2025-01-07T00:00:00Z: correct --from or the data.\n",
+    )
+
+
 # by mistake
 
 
