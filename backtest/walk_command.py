@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     """Walk through the data; return 0."""
     options = _parser().parse_args(argv)
     _check(options)
-    grid = {axis.name: axis.values for axis in read_grid(options.param).axes}
+    grid = _grid(options.param)
     prepared = prepare(options)
     check_strategies(_with(prepared.terms.plan, {name: values[0] for name, values in grid.items()}))
     history = prepared.recording.history
@@ -57,6 +57,16 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name.replace("-", "_"))
         if value < 1:
             raise ConfigurationError(f"--{name} {value}: give 1 or more.")
+
+
+def _grid(given: Sequence[str]) -> dict[str, Sequence[str]]:
+    axes = read_grid(given).axes
+    setting = next((axis.name for axis in axes if axis.is_setting), "")
+    if setting:
+        raise ConfigurationError(
+            f"--param {setting}: only parameters of the strategy are chosen here. Sweep a setting with act sweep."
+        )
+    return {axis.name: axis.values for axis in axes}
 
 
 def _with(plan: CorePlan, parameters: Mapping[str, str]) -> CorePlan:
@@ -127,7 +137,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: act walk-forward --data data/ --symbol BTCUSDT --param k=1.5:3:0.5 --in-days 60 --out-days 20",
     )
     parser.add_argument(
-        "--param", action="append", required=True, metavar="NAME=FIRST:LAST:STEP", help="as act sweep takes it"
+        "--param",
+        action="append",
+        required=True,
+        metavar="NAME=VALUES",
+        help="first:last:step or a,b,c for a parameter of the strategy; repeat it",
     )
     parser.add_argument("--in-days", type=_days, default=60, metavar="N", help="days to choose on (default 60)")
     parser.add_argument("--out-days", type=_days, default=20, metavar="N", help="days to judge on (default 20)")

@@ -170,3 +170,11 @@ def test_walking_on_after_all_candles_is_answered_by_what_is_missing(act):
 def test_fewer_than_one_of_anything_is_refused_before_data_is_read(words, option, count, tmp_path, capsys):
     assert cli.main([*words.split(), option, str(count), "--data", str(tmp_path / "missing.parquet")]) == 78
     assert capsys.readouterr().err == f"act: {option} {count}: give 1 or more.\n"
+
+
+def test_a_setting_is_no_parameter_to_choose(capsys):
+    assert cli.main(["walk-forward", "--param", "k=1,2", "--param", "risk.daily_loss=5,10"]) == 78
+    assert capsys.readouterr().err == (
+        "act: --param risk.daily_loss: only parameters of the strategy are chosen here. "
+        "Sweep a setting with act sweep.\n"
+    )
