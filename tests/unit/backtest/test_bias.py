@@ -93,6 +93,21 @@ def test_a_signal_that_reads_later_candles_is_found(candles):
     assert "with the future" in leaks[0].text
 
 
+def test_with_detail_only_a_fill_gone_at_the_open_of_the_cut_is_no_leak():
+    def fills_only_with(a_future):
+        def run(history):
+            knows_all = history.series["BTCUSDT"].open_time.size == 400
+            return an_outcome([a_trade(MONDAY + 200 * MINUTE, MONDAY + 399 * MINUTE)] if knows_all is a_future else [])
+
+        return run
+
+    history = a_history(a_series(WALK))
+    for a_future in (True, False):
+        found = lookahead(fills_only_with(a_future), history, 399, seed=3, has_detail=True)
+        cuts = {(leak.cut_ms - MONDAY) // MINUTE for leak in found.leaks}
+        assert (200 in cuts, 201 in cuts, 199 in cuts) == (not a_future, True, False)
+
+
 def test_a_figure_normalised_over_the_whole_data_is_found():
     def above_the_mean_of_everything(closes, row):
         return closes[row] > closes.mean()
