@@ -156,8 +156,13 @@ def give_memory_back() -> None:
     pa.default_memory_pool().release_unused()
 
 
+def is_data_name(name: str) -> bool:
+    """Say whether a file of this name is read where a folder is given."""
+    return name.endswith(_SUFFIXES) and not name.startswith(".")
+
+
 def _is_data(path: Path) -> bool:
-    return path.name.endswith(_SUFFIXES) and not path.name.startswith(".") and path.is_file()
+    return is_data_name(path.name) and path.is_file()
 
 
 def _is_of_another(path: Path, symbols: Sequence[str]) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
-from backtest.options import Prepared, add_options, prepare
+from backtest.options import Prepared, add_options, inputs_of, prepare
+from backtest.outputs import check_outputs
 from backtest.report.figures import cost_words
-from backtest.report.html import write_report
+from backtest.report.html import NAME, write_report
 from backtest.report.run import ReportInput
 from backtest.report.tear_sheet import write_tear_sheet
 from backtest.report.terminal import print_report
@@ -24,7 +25,11 @@ from bot.exchange.simulated.assumptions import assumptions
 def main(argv: list[str]) -> int:
     """Run a backtest, print and write what was asked for; return the exit code."""
     options = _parser().parse_args(argv)
-    _check_targets(options)
+    check_outputs(
+        {"--json": options.json, "--tear-sheet": options.tear_sheet},
+        inputs_of(options),
+        {"--report": options.report / NAME} if options.report else {},
+    )
     prepared = prepare(options)
     done = run(prepared.recording, prepared.terms, every_candle=options.every_candle)
     report = _report(done, prepared)
@@ -112,15 +117,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tear-sheet", type=Path, metavar="FILE", help="write quantstats' page (extra: tearsheet)")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser
-
-
-def _check_targets(options: argparse.Namespace) -> None:
-    """Refuse what could not be written, before anything is read."""
-    for name, path in (("--json", options.json), ("--tear-sheet", options.tear_sheet)):
-        if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-            raise ConfigurationError(f"{name} {path}: no file can be written there. Name one in a folder that exists.")
-    if options.report is not None and (options.report.is_file() or not options.report.resolve().parent.is_dir()):
-        raise ConfigurationError(f"--report {options.report}: no folder can be made there. Name one that can.")
 
 
 def _write(path: Path, text: str) -> None:

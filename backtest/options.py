@@ -85,6 +85,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def inputs_of(options: argparse.Namespace) -> dict[str, list[Path]]:
+    """Return what will be read, by the option that names it: nothing may be written over it."""
+    folder = Path(options.home) if options.home else home()
+    single = {"--funding": options.funding, "--mark": options.mark}
+    single |= {"--exchange-info": options.exchange_info, "--brackets": options.brackets}
+    return {
+        "--data": options.data or [folder / "data"],
+        "--detail": options.detail,
+        **{name: [path] for name, path in single.items() if path is not None},
+        "--home": [folder / "act.toml"],
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Everything a run needs, read and checked: settings, home, what is traded on and how, and what reading took."""

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from backtest.history import written
-from backtest.options import add_options, data_paths, read_recording, read_settings
+from backtest.options import add_options, data_paths, inputs_of, read_recording, read_settings
+from backtest.outputs import check_outputs
 from backtest.sweep.grid import read_grid
 from backtest.sweep.screen import screen_complaint
 from backtest.sweep.store import Store
@@ -251,12 +252,8 @@ def _check(options: argparse.Namespace) -> None:
     for one, other in pairs:
         if getattr(options, one) and getattr(options, other):
             raise ConfigurationError(f"--{one} and --{other} exclude each other. Give one of them.")
-    for name in ("json", "out", "store"):
-        path: Path | None = getattr(options, name)
-        if path and (path.is_dir() or not path.resolve().parent.is_dir()):
-            raise ConfigurationError(
-                f"--{name} {path}: no file can be written there. Name one in a folder that exists."
-            )
+    kept = "--store" if options.store else "what is kept until the sweep is over"
+    check_outputs({"--json": options.json, "--out": options.out, kept: _store_path(options)}, inputs_of(options))
     if options.out and options.out.suffix not in {".parquet", ".csv"}:
         raise ConfigurationError(f"--out {options.out}: end its name with .parquet or .csv.")
 

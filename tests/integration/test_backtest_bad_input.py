@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from fractions import Fraction
 
 import pytest
@@ -257,6 +258,39 @@ def test_overlapping_files_that_contradict_each_other_are_refused_and_equal_ones
 def test_output_that_cannot_be_written_is_refused_before_anything_runs(act, given, option):
     wanted = given / "nowhere" / "out.json" if option == "json" else given / "candles.csv"
     assert_refused(act(**{option: wanted}), SETTINGS, str(wanted if option == "report" else wanted.parent))
+
+
+@pytest.mark.parametrize("option", ["json", "tear-sheet", "report"])
+def test_a_pipe_is_never_replaced_by_a_file(act, tmp_path, option):
+    folder = tmp_path / "pipes"
+    folder.mkdir()
+    pipe = folder / "report.html"
+    os.mkfifo(pipe)
+    wanted = folder if option == "report" else pipe
+    assert_refused(act(**{option: wanted}), SETTINGS, f"--{option}", "a pipe")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("option", ["data", "detail", "funding", "mark", "exchange-info", "brackets"])
+def test_a_result_never_replaces_what_is_read(act, given, option):
+    (given / "input").write_text("what is read")
+    (given / "link").symlink_to(given / "input")
+    answer = act(**{option: given / "input", "json": given / "link"})
+    assert_refused(answer, SETTINGS, "--json would replace", f"--{option} reads")
+    assert (given / "input").read_text() == "what is read"
+
+
+def test_a_result_never_becomes_candles_of_the_next_run(act, given):
+    assert_refused(act(data=given, json=given / "result.csv"), SETTINGS, "--json", "--data")
+
+
+def test_a_result_never_replaces_the_settings(act):
+    assert_refused(act(json="act.toml"), SETTINGS, "--json would replace")
+
+
+@pytest.mark.parametrize("sheet", ["./out.json", "page"])
+def test_a_place_named_twice_is_refused(act, sheet):
+    assert_refused(act(tear_sheet=sheet, report="page"), SETTINGS, "both name")
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,9 @@ def test_a_store_answers_for_what_it_knows_and_grows(given):
         (("--param", "k=1,2", "--out", "nowhere/table.csv"), "folder that exists"),
         (("--param", "k=1,2", "--screen", "--set", "execution.entry=limit"), "market entries only"),
         (("--param", "k=1,2", "--scheduler", "tcp://127.0.0.1:9", "--jobs", "2"), "exclude each other"),
+        (("--param", "k=1,2", "--out", "same.csv", "--store", "same.csv"), "both name same.csv"),
+        (("--param", "k=1,2", "--out", "given/../out.json"), "both name"),
+        (("--param", "k=1,2", "--store", "given/candles.parquet"), "--store would replace"),
         ((), "at least one --param"),
     ],
 )
@@ -233,6 +236,15 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_written(given, tmp_path, c
     assert said in told
     assert told.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--json", "--out", "--store"])
+def test_a_pipe_is_never_replaced_by_a_file(given, tmp_path, capsys, option):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    assert cli.main(["sweep", *given, *FREE, *SMALL, option, str(pipe)]) == 78
+    assert f"{option} {pipe}: this is a device, a pipe or a socket" in capsys.readouterr().err
+    assert pipe.is_fifo()
 
 
 def test_bad_data_is_told_in_one_line(given, tmp_path, capsys):

@@ -1,0 +1,56 @@
+"""Where a command writes: no place that is something else than a file, that is read, or that is named twice."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from backtest.candle_files import is_data_name
+from bot.domain.errors import ConfigurationError
+
+
+def check_outputs(
+    files: Mapping[str, Path | None], inputs: Mapping[str, Sequence[Path]], pages: Mapping[str, Path] | None = None
+) -> None:
+    """Refuse places that cannot be written and those that contradict each other, before anything is read.
+
+    `files` are what will be written and `inputs` what is read, by the option that names them; `pages` are files whose
+    folder is what the option names, and is made where it is missing.
+    """
+    taken: dict[Path, str] = {}
+    for option, page in (pages or {}).items():
+        _check_folder(option, page.parent)
+        _check_file(option, page)
+        taken |= {page.parent.resolve(): option, page.resolve(): option}
+    for option, path in files.items():
+        if path is None:
+            continue
+        _check_file(option, path, needs_folder=True)
+        place = path.resolve()
+        if place in taken:
+            raise ConfigurationError(f"{taken[place]} and {option} both name {path}. Give each a file of its own.")
+        taken[place] = option
+    for option, paths in inputs.items():
+        for path in paths:
+            _check_untouched(option, path, taken)
+
+
+def _check_folder(option: str, folder: Path) -> None:
+    if not folder.is_dir() and (folder.exists() or not folder.resolve().parent.is_dir()):
+        raise ConfigurationError(f"{option} {folder}: no folder can be made there. Name one that can.")
+
+
+def _check_file(option: str, path: Path, *, needs_folder: bool = False) -> None:
+    if path.is_dir() or (needs_folder and not path.resolve().parent.is_dir()):
+        raise ConfigurationError(f"{option} {path}: no file can be written there. Name one in a folder that exists.")
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{option} {path}: this is a device, a pipe or a socket, no file. Name a file.")
+
+
+def _check_untouched(option: str, path: Path, taken: Mapping[Path, str]) -> None:
+    read = path.resolve()
+    for place, writer in taken.items():
+        if place == read and not place.is_dir():
+            raise ConfigurationError(f"{writer} would replace {path}, which {option} reads. Name another file.")
+        if read in place.parents and path.is_dir() and is_data_name(place.name):
+            raise ConfigurationError(
+                f"{writer} {place} would be read as candles by {option} {path} the next time. Name another folder."
+            )
