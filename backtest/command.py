@@ -10,15 +10,14 @@ from typing import Any
 from rich.console import Console
 
 from backtest.options import Prepared, add_options, inputs_of, prepare
-from backtest.outputs import check_outputs
+from backtest.outputs import Outputs, check_outputs
 from backtest.report.figures import cost_words
-from backtest.report.html import NAME, write_report
+from backtest.report.html import NAME, page
 from backtest.report.run import ReportInput
 from backtest.report.tear_sheet import write_tear_sheet
 from backtest.report.terminal import print_report
 from backtest.run import Recording, Run, Terms, run
 from backtest.statistics import equity_curve, summarize_curve
-from bot.domain.errors import ConfigurationError
 from bot.exchange.simulated.assumptions import assumptions
 
 
@@ -33,12 +32,13 @@ def main(argv: list[str]) -> int:
     prepared = prepare(options)
     done = run(prepared.recording, prepared.terms, every_candle=options.every_candle)
     report = _report(done, prepared)
-    if options.json:
-        _write(options.json, json.dumps(as_json(report), indent=1) + "\n")
-    if options.report:
-        write_report(options.report, report)
-    if options.tear_sheet:
-        write_tear_sheet(options.tear_sheet, report)
+    with Outputs() as outputs:
+        if options.json:
+            outputs.add_text(options.json, json.dumps(as_json(report), indent=1) + "\n")
+        if options.report:
+            outputs.add_text(options.report / NAME, page(report))
+        if options.tear_sheet:
+            outputs.add(options.tear_sheet, lambda path: write_tear_sheet(path, report))
     if not options.quiet:
         print_report(report, Console(no_color=bool(os.environ.get("NO_COLOR"))))
     return 0
@@ -117,14 +117,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tear-sheet", type=Path, metavar="FILE", help="write quantstats' page (extra: tearsheet)")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a whole file or none of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}. Choose another place.") from error

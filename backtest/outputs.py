@@ -1,10 +1,75 @@
-"""Where a command writes: no place that is something else than a file, that is read, or that is named twice."""
+"""What a command writes: all its files whole or none of them, and none where it must not be.
 
-from collections.abc import Mapping, Sequence
+That is a place which is something else than a file, which is read, or which is named twice.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from backtest.candle_files import is_data_name
 from bot.domain.errors import ConfigurationError
+
+
+class Outputs:
+    """Files made beside their places, which all move there when the context ends well; after an error none does."""
+
+    def __init__(self) -> None:
+        self._made: dict[Path, Path] = {}
+        self._folders: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._put()
+        finally:
+            self._clear()
+
+    def add(self, path: Path, write: Callable[[Path], object]) -> None:
+        """Have a function write what is to stand at `path`; raises ConfigurationError where that cannot be."""
+        place = path.resolve()
+        beside = place.with_name(f".{place.name}.{os.getpid()}")
+        try:
+            if not place.parent.is_dir():
+                place.parent.mkdir()
+                self._folders.append(place.parent)
+            self._made[place] = beside
+            write(beside)
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def add_text(self, path: Path, text: str) -> None:
+        """Have a text stand at `path`; raises ConfigurationError where that cannot be."""
+        self.add(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+    def _put(self) -> None:
+        for place, beside in list(self._made.items()):
+            try:
+                beside.replace(place)
+            except OSError as error:
+                raise unwritable(place, error) from error
+            del self._made[place]
+        self._folders.clear()
+
+    def _clear(self) -> None:
+        for beside in self._made.values():
+            if beside.exists():
+                beside.unlink()
+        for folder in self._folders:
+            folder.rmdir()
+
+
+def unwritable(path: Path, error: OSError) -> ConfigurationError:
+    """Say in one line why a file cannot be written."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return ConfigurationError(f"{path} cannot be written: {reason}. Make room, or name another place.")
 
 
 def check_outputs(

@@ -16,13 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from backtest.history import written
 from backtest.options import add_options, data_paths, inputs_of, read_recording, read_settings
-from backtest.outputs import check_outputs
+from backtest.outputs import Outputs, check_outputs
 from backtest.sweep.grid import read_grid
 from backtest.sweep.screen import screen_complaint
 from backtest.sweep.store import Store
 from backtest.sweep.study import Study
 from backtest.sweep.sweep import Sweep
-from backtest.sweep.table import OBJECTIVES, Line, lines_of, print_table, write_table
+from backtest.sweep.table import OBJECTIVES, Line, lines_of, print_table, write_csv, write_parquet
 from backtest.sweep.work import FAILED, Work, load_kernels, readings_of
 from backtest.sweep.workers import InProcess, Processes, Runner
 from bot.domain.errors import ConfigurationError
@@ -169,11 +169,13 @@ def _as_json(
 def _write(
     options: argparse.Namespace, lines: Sequence[Line], sweep: Sweep, objectives: Sequence[str], clock: Clock
 ) -> None:
-    if options.json:
-        result = _as_json(lines, sweep, objectives, clock, screens=options.screen)
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if options.out:
-        write_table(options.out, lines, sweep.grid)
+    with Outputs() as outputs:
+        if options.json:
+            result = _as_json(lines, sweep, objectives, clock, screens=options.screen)
+            outputs.add_text(options.json, json.dumps(result, indent=1) + "\n")
+        if options.out:
+            write = write_parquet if options.out.suffix == ".parquet" else write_csv
+            outputs.add(options.out, lambda path: write(path, lines, sweep.grid))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 
 from bot import cli
 from support.backtest_data import COLUMNS, MONDAY, a_candle, an_instrument, flat_candles, write_csv, write_exchange_info
+from support.full_disk import files_of_at_most
 from support.reference_backtest import MINUTE, Filters
 
 DATA, SETTINGS = 1, 78
@@ -286,6 +287,17 @@ def test_a_result_never_becomes_candles_of_the_next_run(act, given):
 
 def test_a_result_never_replaces_the_settings(act):
     assert_refused(act(json="act.toml"), SETTINGS, "--json would replace")
+
+
+def test_a_full_disk_leaves_no_part_of_a_result(act):
+    with files_of_at_most(100_000):
+        answer = act(report="page")
+    assert_refused(answer, SETTINGS, "page/report.html cannot be written: File too large. Make room, or")
+
+
+def test_a_tear_sheet_of_too_little_is_refused_and_nothing_is_written(act):
+    pytest.importorskip("quantstats_lumi", reason="the extra tearsheet is not installed")
+    assert_refused(act(tear_sheet="sheet.html", report="page"), SETTINGS, "2 days or more", "Take more data")
 
 
 @pytest.mark.parametrize("sheet", ["./out.json", "page"])

@@ -20,6 +20,7 @@ from support.backtest_data import (
     write_exchange_info,
     write_parquet,
 )
+from support.full_disk import files_of_at_most
 from support.random_candles import random_case
 from support.sweep_cases import memory_of
 
@@ -202,6 +203,20 @@ def test_a_store_answers_for_what_it_knows_and_grows(given):
     assert (first["timing"]["combinations"], first["timing"]["resumed"]) == (2, 0)
     assert (second["timing"]["combinations"], second["timing"]["resumed"]) == (1, 2)
     assert Path("rows").read_bytes().count(b"\n") == 3
+
+
+def test_a_full_disk_ends_a_sweep_in_one_line_and_keeps_what_was_found(given, tmp_path, capsys):
+    words = (*given, *FREE, *SMALL, "--jobs", "1", "--json", str(tmp_path / "out.json"))
+    rows = tmp_path / "out.json.unfinished"
+    with files_of_at_most(1_000):
+        assert cli.main(["sweep", *words]) == 78
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "cannot be written: File too large. Make room, or name another place. What was found is kept in" in told
+    kept = rows.read_bytes()
+    assert kept.endswith(b"\n")
+    assert not (tmp_path / "out.json").exists()
+    result = sweep(tmp_path / "out.json", *words[:-2])
+    assert result["timing"]["resumed"] == kept.count(b"\n") > 0
 
 
 # by mistake
