@@ -91,7 +91,7 @@ def files_in(
         if not path.is_dir():
             found.append(path)
             continue
-        inside = [each for each in sorted(path.rglob("*")) if _is_data(each) and not _is_of_another(each, symbols)]
+        inside = [each for each in _data_in(path) if not _is_of_another(each, symbols)]
         chosen = _of_kind(inside, kind, interval_ms)
         if not chosen:
             whose = f" of {', '.join(symbols)}" if symbols else ""
@@ -161,8 +161,13 @@ def is_data_name(name: str) -> bool:
     return name.endswith(_SUFFIXES) and not name.startswith(".")
 
 
-def _is_data(path: Path) -> bool:
-    return is_data_name(path.name) and path.is_file()
+def _data_in(folder: Path) -> list[Path]:
+    try:
+        return [path for path in sorted(folder.rglob("*")) if is_data_name(path.name) and path.is_file()]
+    except OSError as error:
+        raise DataError(
+            f"{folder}: {error.filename} in it cannot be read ({error.strerror}): give a folder that holds market data"
+        ) from error
 
 
 def _is_of_another(path: Path, symbols: Sequence[str]) -> bool:

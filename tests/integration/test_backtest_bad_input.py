@@ -139,6 +139,12 @@ def test_file_that_may_not_be_read_or_is_not_there_is_refused(act, given):
     assert_refused(act(data=given / "folder"), DATA, "folder")
 
 
+def test_folder_that_cannot_be_looked_through_is_refused(act, given):
+    (given / "folder").mkdir()
+    (given / "folder" / "BTCUSDT.csv").symlink_to("a" * 300)
+    assert_refused(act(data=given / "folder"), DATA, "folder/BTCUSDT.csv in it cannot be read (File name too long)")
+
+
 def test_symbol_that_the_file_lacks_is_refused(act, given):
     write_csv(given / "candles.csv", NAMED, ["symbol", *COLUMNS])
     write_exchange_info(given / "info.json", *(an_instrument(name, FILTERS) for name in ("BTCUSDT", "ETHUSDT")))
