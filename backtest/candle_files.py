@@ -7,6 +7,8 @@ folder or the caller gives.
 import csv
 import gzip
 import re
+import string
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +43,11 @@ INTERVALS = {
     "1d": 86_400_000,
 }
 """Every interval of candles we know, in ms, by the exchange's name for it."""
+
+NO_SYMBOL = "is no symbol of Binance, which has capital letters, digits and _ only"
+_SIGNS = frozenset(string.ascii_uppercase + string.digits + "_")
+_CASELESS = "Lo"
+"""The category of letters that are neither capital nor small, as Chinese ones."""
 
 _TIMES = "times"
 _EMPTY = frozenset(pyarrow.csv.ConvertOptions().null_values)
@@ -100,6 +107,14 @@ def files_in(
     return found
 
 
+def is_symbol(name: str) -> bool:
+    """Say whether a symbol could be Binance's: BTCUSDT, BTCUSDT_210924, \u5e01\u5b89\u4eba\u751fUSDT.
+
+    It is also the name of a folder, so nothing else may pass.
+    """
+    return bool(name) and all(sign in _SIGNS or unicodedata.category(sign) == _CASELESS for sign in name)
+
+
 def symbols_in(paths: Sequence[Path]) -> tuple[str, ...]:
     """Return the symbols that the files hold rows of, sorted. Raises `DataError` where a file does not tell."""
     found: set[str] = set()
@@ -111,7 +126,7 @@ def symbols_in(paths: Sequence[Path]) -> tuple[str, ...]:
         with as_data_errors():
             named = "symbol" in recordings.column_names(path)
         if named:
-            found.update(_open(path).symbols())
+            found.update(_named_in(path))
         elif symbol:
             found.add(symbol)
         else:
@@ -154,6 +169,14 @@ def read_parts(
 def give_memory_back() -> None:
     """Return to the system what reading has freed: what comes after would need as much again beside it."""
     pa.default_memory_pool().release_unused()
+
+
+def _named_in(path: Path) -> list[str]:
+    names = _open(path).symbols()
+    for name in names:
+        if not is_symbol(name):
+            raise DataError(f"{path}: {name!r} in column 'symbol' {NO_SYMBOL}: correct it, or pass --symbol")
+    return names
 
 
 def is_data_name(name: str) -> bool:

@@ -140,6 +140,42 @@ def test_import_refuses_a_contradiction_unless_told_to_replace(tmp_path, capsys)
     assert read_history([tmp_path / "data"], BTC).series["BTCUSDT"].volume.tolist() == [7000.0] * 5
 
 
+NO_SYMBOLS = [
+    "../../../evil",
+    "A/B",
+    "..",
+    "BTC USDT",
+    "",
+    "btcusdt",
+    "BTC.P",
+    "\tA",
+    "A\0",
+    "\u00c9USDT",
+    "\u0661USDT",
+]
+
+
+@pytest.mark.parametrize("name", NO_SYMBOLS)
+def test_a_symbol_that_cannot_be_is_never_stored(tmp_path, capsys, name):
+    home = tmp_path / "a" / "home"
+    home.mkdir(parents=True)
+    file = parquet(tmp_path / "a" / "x.parquet", candles() + candles(name))
+    assert act("import", file, home=home) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert f"x.parquet: {name!r} in column 'symbol' is no symbol of Binance" in told
+    assert sorted(tmp_path.rglob("*.parquet")) == [file]
+    if name != "btcusdt":
+        assert act("import", file, "--symbol", name, home=home) == 78
+        assert act("fetch", name, "--from", "2025-01-01", home=home) == 78
+    assert sorted(tmp_path.rglob("*.parquet")) == [file]
+
+
+@pytest.mark.parametrize("name", ["BTCUSDT_210924", "1000PEPEUSDT", "\u5e01\u5b89\u4eba\u751fUSDT"])
+def test_every_symbol_of_the_exchange_is_stored(tmp_path, name):
+    assert act("import", parquet(tmp_path / "x.parquet", candles(name)), home=tmp_path) == 0
+    assert list(read_history([tmp_path / "data"], instruments(name)).series) == [name]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
