@@ -27,6 +27,7 @@ from simulator.market import recordings, tape
 from simulator.market.recordings import Floats, Integers, iso
 
 PRICES = ("open", "high", "low", "close")
+CANDLE_COLUMNS = ("open_time", *PRICES, "volume")
 MINUTE_MS = tape.MINUTE_MS
 INTERVALS = {
     "1m": 60_000,
@@ -115,8 +116,11 @@ def is_symbol(name: str) -> bool:
     return bool(name) and all(sign in _SIGNS or unicodedata.category(sign) == _CASELESS for sign in name)
 
 
-def symbols_in(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return the symbols that the files hold rows of, sorted. Raises `DataError` where a file does not tell."""
+def symbols_in(paths: Sequence[Path], columns: Sequence[str] = CANDLE_COLUMNS) -> tuple[str, ...]:
+    """Return the symbols that the files hold rows of, sorted.
+
+    Raises `DataError` for a file that does not tell, lacks one of these columns, or has no rows.
+    """
     found: set[str] = set()
     for path in files_in(paths):
         symbol = _symbol_by_name(path, ())
@@ -124,8 +128,9 @@ def symbols_in(paths: Sequence[Path]) -> tuple[str, ...]:
             found.add(symbol)
             continue
         with as_data_errors():
-            named = "symbol" in recordings.column_names(path)
-        if named:
+            names = recordings.column_names(path)
+        _check_columns(path, names, columns)
+        if "symbol" in names:
             found.update(_named_in(path))
         elif symbol:
             found.add(symbol)
@@ -150,10 +155,7 @@ def read_parts(
     """
     with as_data_errors():
         names = recordings.column_names(path)
-        missing = [name for name in (time_name, *value_names) if name not in names]
-        if missing:
-            wanted = ", ".join(("symbol", time_name, *value_names))
-            raise DataError(f"{path}: no column {missing[0]!r}: a file of this kind has the columns {wanted}")
+        _check_columns(path, names, (time_name, *value_names))
         file = _open(path, (time_name, *value_names))
         rows = _rows_by_symbol(path, file, "symbol" in names, symbols)
         parts = _timed_parts(file, path, rows, time_name, to_ms, whole_minutes=whole_minutes)
@@ -171,8 +173,24 @@ def give_memory_back() -> None:
     pa.default_memory_pool().release_unused()
 
 
+def _check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    missing = [repr(name) for name in wanted if name not in names]
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}: a file of this kind names the columns "
+            f"{', '.join(('symbol', *wanted))}, in CSV with commas in its first line"
+        )
+
+
+def _check_rows(path: Path, file: "_File") -> None:
+    if file.rows == 0:
+        raise DataError(f"{path}: holds no rows: give a file with data")
+
+
 def _named_in(path: Path) -> list[str]:
-    names = _open(path).symbols()
+    file = _open(path)
+    _check_rows(path, file)
+    names = file.symbols()
     for name in names:
         if not is_symbol(name):
             raise DataError(f"{path}: {name!r} in column 'symbol' {NO_SYMBOL}: correct it, or pass --symbol")
@@ -231,8 +249,7 @@ def _tokens(name: str) -> list[str]:
 
 
 def _rows_by_symbol(path: Path, file: "_File", has_column: bool, symbols: Sequence[str]) -> dict[str, Integers | slice]:
-    if file.rows == 0:
-        raise DataError(f"{path}: holds no rows: give a file with data")
+    _check_rows(path, file)
     if has_column:
         return file.choose(symbols)
     symbol = _symbol_by_name(path, symbols) or (symbols[0] if len(symbols) == 1 else "")

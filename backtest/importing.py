@@ -65,7 +65,7 @@ def _read(path: Path, symbols: Sequence[str], kind: Kind) -> tuple[Kind, list[Pa
         return _freqtrade(path, symbols, kind)
     if path.suffix == ".zip" or _is_headless(path):
         return kind, _archived(path, symbols, kind)
-    wanted = symbols or symbols_in([path])
+    wanted = symbols or symbols_in([path], (kind.time_name, *kind.value_names))
     return kind, read_parts(path, wanted, kind.time_name, kind.value_names, whole_minutes=kind is not FUNDING)
 
 

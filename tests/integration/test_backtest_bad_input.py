@@ -5,6 +5,9 @@ import json
 import os
 from fractions import Fraction
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 from bot import cli
@@ -111,6 +114,22 @@ def test_the_good_files_run(act):
 def test_rows_that_cannot_be_are_refused(act, given, rows, words):
     write_csv(given / "candles.csv", rows)
     assert_refused(act(), DATA, "candles.csv", *words)
+
+
+@pytest.mark.parametrize("name", ["candles.csv", "candles.parquet"])
+def test_a_file_without_rows_is_named_though_no_symbol_is_asked_for(act, given, name):
+    write_csv(given / "candles.csv", [], ["symbol", *COLUMNS])
+    pq.write_table(pa.csv.read_csv(given / "candles.csv"), given / "candles.parquet")
+    assert_refused(act(data=given / name, symbol=None), DATA, f"{name}: holds no rows")
+
+
+@pytest.mark.parametrize("separator", ["none", ";", "text"])
+def test_all_missing_columns_are_named_though_no_symbol_is_asked_for(act, given, separator):
+    lines = (given / "candles.csv").read_text().splitlines(keepends=True)
+    texts = {"none": lines[1:], ";": [line.replace(",", ";") for line in lines], "text": ["some words\n"] * 3}
+    (given / "candles.csv").write_text("".join(texts[separator]))
+    told = ", ".join(map(repr, COLUMNS))
+    assert_refused(act(symbol=None), DATA, f"candles.csv: no column {told}: ", "with commas in its first line")
 
 
 @pytest.mark.parametrize("missing", COLUMNS)

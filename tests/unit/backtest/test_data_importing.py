@@ -103,6 +103,15 @@ def test_the_archives_files_come_with_and_without_names_in_ms_and_microseconds(t
         assert part.values[name].tolist() == [row[name] for row in rows]
 
 
+@pytest.mark.parametrize(("kind", "column"), [(CANDLES, "volume"), (FUNDING, "funding_rate")])
+def test_a_file_lacking_columns_of_its_kind_or_rows_is_named(tmp_path, kind, column):
+    file = tmp_path / "x.csv"
+    file.write_text(",".join(("symbol", kind.time_name, *kind.value_names)) + "\n")
+    assert "x.csv: holds no rows" in refusal(file, tmp_path / "data", (), kind)
+    file.write_text("a,b\n1,2\n")
+    assert f"{column!r}: a file of this kind names" in refusal(file, tmp_path / "data", (), kind)
+
+
 def test_the_archives_csv_may_lie_beside_its_zip(tmp_path):
     file = tmp_path / "BTCUSDT-1m-2025-03-01.csv"
     file.write_text("\n".join(archive_lines(candles())))
