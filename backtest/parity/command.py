@@ -30,6 +30,7 @@ from bot.settings import Settings
 from database.desk import DeskWriter
 from database.queries import Queries
 from database.session import act_url, desk_url
+from simulator.market.recordings import iso
 
 DIFFERENT: Final = 1
 
@@ -78,6 +79,8 @@ def main(argv: list[str]) -> int:
     """Compare, print, raise an alert where asked; return 1 when the difference is above the limit."""
     options = _parser().parse_args(argv)
     options = argparse.Namespace(**vars(options), strategy=None, interval=None, no_limits=False, start=None, end=None)
+    if options.shift_days is not None and not options.data:
+        raise ConfigurationError("--shift-days says how far --data lies back. Give --data too, or leave it out.")
     settings, folder = read_settings(options)
     check_strategies(settings.core_plan(""))
     queries, desk = _databases(settings, folder)
@@ -155,9 +158,19 @@ def _task(options: argparse.Namespace, settings: Settings, folder: Path, queries
         history = read_history(options.data, instruments)
         shift_ms = shift_between(history, seen) if options.shift_days is None else options.shift_days * DAY_MS
         history = cut(history, lead_ms - shift_ms - HISTORY_MS, until_ms - shift_ms)
+        _check_reach(history, lead_ms - shift_ms, shift_ms)
     funding = read_funding(options.funding, symbols) if options.funding else {}
     recording = Recording(contracts=contracts, instruments=instruments, history=history, funding=funding)
     return _Task(lead_ms, since_ms, until_ms, shift_ms, recording, seen)
+
+
+def _check_reach(history: History, from_ms: int, shift_ms: int) -> None:
+    for symbol, series in history.series.items():
+        if not series.open_time.size or series.open_time[-1] < from_ms:
+            raise ConfigurationError(
+                f"--data has no candles of {symbol} for that period, from {iso(from_ms)} of its own time, "
+                f"{shift_ms // DAY_MS} days before the bot's clock. Correct --shift-days or --from, or give other data."
+            )
 
 
 def _period(options: argparse.Namespace, queries: Queries) -> tuple[int, int, int]:

@@ -203,6 +203,7 @@ def test_wrong_use_is_exit_2(arguments, capsys):
         (("fetch", "BTCUSDT", "--from", "2025-01-01", "--archive-url", "nowhere"), 78),
         (("fetch", "BTCUSDT", "--from", "2025-01-02", "--to", "2025-01-02"), 1),
         (("import", "missing.parquet"), 1),
+        (("import", "."), 1),
         (("verify",), 1),
         (("verify", "BTCUSDT"), 1),
     ],
@@ -213,6 +214,7 @@ def test_errors_are_one_line_on_stderr(tmp_path, capsys, arguments, code):
     assert printed.out == ""
     assert printed.err.startswith("act: ")
     assert printed.err.count("\n") == 1
+    assert "--data" not in printed.err
     assert not list(tmp_path.rglob("*.parquet"))
 
 

@@ -197,11 +197,20 @@ def test_below_the_limit_nobody_is_told(capsys, run):
         assert parity(capsys, home, "--alert-above", limit)[0] == 0
 
 
+def test_data_of_other_days_is_one_line_that_speaks_of_the_days(capsys, run):
+    home, data = run
+    assert cli.main(["parity", "--home", str(home), "--data", str(data), "--shift-days", "5"]) == 78
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--data has no candles of BTCUSDT for that period" in line
+    assert "5 days before the bot's clock. Correct --shift-days" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--from", "2027-01-01"), "act: the bot recorded nothing in that period."),
         (("--data", "/nonexistent.csv"), "act: /nonexistent.csv: no such file"),
+        (("--shift-days", "5"), "act: --shift-days says how far --data lies back."),
         (("--set", "strategy.vwap_reversion.kk=1"), "kk"),
     ],
 )
