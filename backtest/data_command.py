@@ -138,6 +138,8 @@ def _wanted(root: Path, symbol: str, options: argparse.Namespace) -> Iterator[Sh
 
 def _told(shelf: Shelf, done: Fetched) -> str:
     words = [f"{done.new_rows:,} new rows", f"{done.months_fetched} months fetched", f"{done.months_kept} kept"]
+    if done.replaced_rows:
+        words.append(f"{done.replaced_rows:,} stored ones replaced")
     if done.months_empty:
         words.append(f"{done.months_empty} of which the exchange has nothing")
     return f"{shelf.symbol} {shelf.name}: {', '.join(words)}"
@@ -183,7 +185,8 @@ def _import(root: Path, options: argparse.Namespace) -> int:
             for done in import_file(file, root, options.symbols, options.kind, replace=options.replace):
                 twice = f", {done.duplicates:,} stood twice" if done.duplicates else ""
                 name = f"{done.shelf.symbol} {done.shelf.name}"
-                print(f"{name}: {done.new_rows:,} new of {done.rows:,} rows in {file}{twice}")
+                changed = f", {done.added.replaced:,} stored ones replaced" if done.added.replaced else ""
+                print(f"{name}: {done.added.new:,} new of {done.rows:,} rows in {file}{changed}{twice}")
     return 0
 
 

@@ -132,12 +132,14 @@ def test_verify_tells_people_and_machines_and_fails_for_wrong_data_only(tmp_path
 
 def test_import_refuses_a_contradiction_unless_told_to_replace(tmp_path, capsys):
     one = parquet(tmp_path / "one.parquet", candles())
-    other = parquet(tmp_path / "other.parquet", [row | {"volume": 7.0} for row in candles()])
+    rows = candles()
+    other = parquet(tmp_path / "other.parquet", [rows[0], *(row | {"volume": 7.0} for row in rows[1:])])
     assert act("import", one, home=tmp_path) == 0
     assert act("import", other, home=tmp_path) == 1
-    assert "two rows that differ (volume 1.0 and 7.0)" in capsys.readouterr().err
+    assert "two rows that differ (volume 1.001 and 7.0)" in capsys.readouterr().err
     assert act("import", other, "--replace", home=tmp_path) == 0
-    assert read_history([tmp_path / "data"], BTC).series["BTCUSDT"].volume.tolist() == [7000.0] * 5
+    assert f"0 new of 5 rows in {other}, 4 stored ones replaced" in capsys.readouterr().out
+    assert read_history([tmp_path / "data"], BTC).series["BTCUSDT"].volume.tolist() == [1000.0] + [7000.0] * 4
 
 
 NO_SYMBOLS = [

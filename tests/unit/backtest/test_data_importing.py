@@ -56,12 +56,12 @@ def test_a_candle_file_goes_to_the_interval_of_its_rows(tmp_path, write):
     rows = candles(count=3) + candles("ETHUSDT", count=2, interval=15 * MINUTE)
     file = write(tmp_path / f"a.{write.__name__}", rows)
     done = import_file(file, tmp_path / "data", ())
-    assert [(each.shelf.symbol, each.shelf.name, each.rows, each.new_rows) for each in done] == [
+    assert [(each.shelf.symbol, each.shelf.name, each.rows, each.added.new) for each in done] == [
         ("BTCUSDT", "1m", 3, 3),
         ("ETHUSDT", "15m", 2, 2),
     ]
     assert stored(tmp_path / "data")["BTCUSDT", "1m"].values["close"].tolist() == [1000.0, 1000.1, 1000.2]
-    assert [each.new_rows for each in import_file(file, tmp_path / "data", ())] == [0, 0]
+    assert [each.added.new for each in import_file(file, tmp_path / "data", ())] == [0, 0]
 
 
 def test_only_the_symbols_asked_for_are_stored(tmp_path):
