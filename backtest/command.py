@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from backtest.options import Prepared, add_options, inputs_of, prepare
+from backtest.options import Prepared, add_options, filled, inputs_of, prepare
 from backtest.outputs import Outputs, check_outputs
 from backtest.report.figures import cost_words
 from backtest.report.html import NAME, page
@@ -112,8 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser)
     parser.add_argument("--every-candle", action="store_true", help="give the core every candle: the same, but slower")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result for machines")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html, a page that opens offline")
-    parser.add_argument("--tear-sheet", type=Path, metavar="FILE", help="write quantstats' page (extra: tearsheet)")
+    parser.add_argument("--json", type=filled("--json", Path), metavar="FILE", help="write the result for machines")
+    parser.add_argument(
+        "--report", type=filled("--report", Path), metavar="DIR", help="write report.html, a page that opens offline"
+    )
+    parser.add_argument(
+        "--tear-sheet",
+        type=filled("--tear-sheet", Path),
+        metavar="FILE",
+        help="write quantstats' page (extra: tearsheet)",
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -16,7 +17,7 @@ from backtest.contracts import (
 )
 from backtest.history import History, read_funding, read_history
 from backtest.months import moment
-from backtest.options import read_settings, terms_of
+from backtest.options import check_span, filled, read_settings, terms_of
 from backtest.parity import report
 from backtest.parity.compare import Circumstances, Comparison, compare
 from backtest.parity.record import record_of
@@ -81,6 +82,7 @@ def main(argv: list[str]) -> int:
     options = argparse.Namespace(**vars(options), strategy=None, interval=None, no_limits=False, start=None, end=None)
     if options.shift_days is not None and not options.data:
         raise ConfigurationError("--shift-days says how far --data lies back. Give --data too, or leave it out.")
+    check_span(options.since or 0, options.until)
     settings, folder = read_settings(options)
     check_strategies(settings.core_plan(""))
     queries, desk = _databases(settings, folder)
@@ -95,6 +97,7 @@ def main(argv: list[str]) -> int:
     if options.alert_above is None or not options.alert_above.is_passed(found):
         return 0
     _raise_alert(desk, found, task)
+    sys.stderr.write(f"act: --alert-above was passed, so act alerts will tell people: {report.headline(found)}.\n")
     return DIFFERENT
 
 
@@ -117,16 +120,28 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         action="append",
         default=[],
-        type=Path,
+        type=filled("--data", Path),
         metavar="FILE",
         help="the recording the simulator replayed (default: the candles the bot stored)",
     )
     parser.add_argument(
         "--shift-days", type=int, metavar="N", help="days from the recording to the bot's clock (default: found out)"
     )
-    parser.add_argument("--exchange-info", type=Path, metavar="FILE", help="contract filters (default: the bot's own)")
-    parser.add_argument("--brackets", type=Path, metavar="FILE", help="leverage tables (default: the bot's own)")
-    parser.add_argument("--funding", type=Path, metavar="FILE", help="settled funding rates, on the recording's time")
+    parser.add_argument(
+        "--exchange-info",
+        type=filled("--exchange-info", Path),
+        metavar="FILE",
+        help="contract filters (default: the bot's own)",
+    )
+    parser.add_argument(
+        "--brackets", type=filled("--brackets", Path), metavar="FILE", help="leverage tables (default: the bot's own)"
+    )
+    parser.add_argument(
+        "--funding",
+        type=filled("--funding", Path),
+        metavar="FILE",
+        help="settled funding rates, on the recording's time",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the backtest"
     )

@@ -314,6 +314,19 @@ def test_a_result_never_replaces_the_settings(act):
     assert_refused(act(json="act.toml"), SETTINGS, "--json would replace")
 
 
+@pytest.mark.parametrize("option", ["strategy", "symbol", "data", "detail", "funding", "json", "report", "tear-sheet"])
+def test_an_option_without_a_value_is_refused(act, option):
+    assert_refused(act(f"--{option}", ""), SETTINGS, f"--{option} '': this names nothing. Give a name, or leave")
+
+
+@pytest.mark.parametrize("minutes", [1, 5])
+def test_detail_that_is_no_finer_is_refused(act, given, minutes):
+    every = [{**row, "open_time": MONDAY + number * minutes * MINUTE} for number, row in enumerate(GOOD)]
+    write_csv(given / "detail.csv", every)
+    told = f"its candles of {minutes}m are not finer than those traded on, of 1m"
+    assert_refused(act(detail=given / "detail.csv"), SETTINGS, "--detail", told)
+
+
 def test_a_full_disk_leaves_no_part_of_a_result(act):
     with files_of_at_most(100_000):
         answer = act(report="page")

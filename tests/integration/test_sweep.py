@@ -53,6 +53,12 @@ def sweep(out, *words, code=0):
     return json.loads(Path(out).read_bytes())
 
 
+def unsized(given):
+    """Return the words without the one that sets the notional."""
+    at = next(place for place, word in enumerate(given) if ".notional=" in word)
+    return (*given[: at - 1], *given[at + 1 :])
+
+
 def without_timing(result):
     return {name: value for name, value in result.items() if name != "timing"}
 
@@ -88,7 +94,7 @@ def test_every_row_is_the_backtest_of_its_parameters(tmp_path, given, capsys):
 
 def test_settings_can_be_swept_like_parameters(given):
     result = sweep(
-        "out.json", *given, "--set", "execution.entry=market", "--jobs", 1,
+        "out.json", *unsized(given), "--set", "execution.entry=market", "--jobs", 1,
         "--param", "pacing.cooldown_after_loss_seconds=0,36000", "--param", "notional=20,40",
     )  # fmt: skip
     free = row_of(result, pacing__cooldown_after_loss_seconds="0", notional="40")
@@ -152,7 +158,7 @@ def test_recorded_candles_screen_like_the_core(capsys):
 
 
 def test_what_the_screen_cannot_hold_goes_to_the_core(given):
-    words = (*given, *FREE, "--param", "notional=50,1000000000000000", "--jobs", 1, "--screen", "--confirm", 1)
+    words = (*unsized(given), *FREE, "--param", "notional=50,1000000000000000", "--jobs", 1, "--screen", "--confirm", 1)
     result = sweep("out.json", *words)
     assert {row["state"] for row in result["results"]} == {"confirmed"}
 
@@ -241,6 +247,13 @@ def test_a_full_disk_ends_a_sweep_in_one_line_and_keeps_what_was_found(given, tm
         (("--param", "k=1,2", "--out", "same.csv", "--store", "same.csv"), "both name same.csv"),
         (("--param", "k=1,2", "--out", "given/../out.json"), "both name"),
         (("--param", "k=1,2", "--store", "given/candles.parquet"), "--store would replace"),
+        (("--param", "k=1,2", "--confirm", "3"), "--confirm does nothing without --screen"),
+        (("--param", "k=1,2", "--seed", "0"), "--seed does nothing without --optuna"),
+        (("--param", "k=1,2", "--set", "strategy.vwap_reversion.k=1"), "vwap_reversion.k=1: --param sweeps the same"),
+        (("--param", "k=1,2", "--set", "symbols.BTCUSDT.parameters.k=1"), "--param sweeps the same"),
+        (("--param", "execution.entry=market,limit"), "execution.entry=market: --param sweeps the same"),
+        (("--param", "k=1,2", "--out", ""), "--out '': this names nothing"),
+        (("--param", "k=1,2", "--objective", ""), "--objective '': this names nothing"),
         ((), "at least one --param"),
     ],
 )
