@@ -85,7 +85,8 @@ def _run(entry: Entry, rest: list[str]) -> int:
     except ActError as error:
         _tell(error, str(error))
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        _tell(stop, "interrupted.")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return FAILED

@@ -191,6 +191,9 @@ def test_an_interrupted_sweep_leaves_no_memory_and_goes_on_where_it_was(given, t
     assert process.returncode == (130 if how is signal.SIGINT else -how)
     assert not (tmp_path / "out.json").exists()
     assert b"Traceback" not in out + err
+    if how is signal.SIGINT:
+        told = f"act: interrupted. What was found is kept in {rows}: the same command goes on from there."
+        assert err.decode().splitlines()[-1] == told
     gone = time.monotonic() + 10
     while memory_of(process.pid) and time.monotonic() < gone:
         time.sleep(0.05)
