@@ -278,6 +278,13 @@ def test_a_pipe_is_never_replaced_by_a_file(given, tmp_path, capsys, option):
     assert pipe.is_fifo()
 
 
+def test_what_is_no_address_of_a_scheduler_is_the_last_word(given):
+    process = start(*given, *FREE, *SMALL, "--scheduler", "foo")
+    told = process.communicate(timeout=60)[1].decode().splitlines()
+    assert told[-1].startswith("act: --scheduler foo: no Dask scheduler answers (missing port number")
+    assert process.returncode == 78
+
+
 def test_bad_data_is_told_in_one_line(given, tmp_path, capsys):
     (tmp_path / "given" / "candles.parquet").write_bytes(b"no candles")
     assert cli.main(["sweep", *given, *FREE, *SMALL, "--json", "out.json"]) == 1
