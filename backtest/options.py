@@ -177,7 +177,10 @@ def changes(given: Sequence[str]) -> dict[str, Any]:
             branch = branch.setdefault(key, {})
             if not isinstance(branch, dict):
                 raise ConfigurationError(f"--set {each}: {key} was set to a value before. Give one of the two.")
-        branch[keys[-1]] = _value(text.strip())
+        value = _value(text.strip())
+        if isinstance(value, Decimal) and not value.is_finite():
+            raise ConfigurationError(f"--set {each}: {text.strip()} is no number to trade with. Give a finite one.")
+        branch[keys[-1]] = value
     return tree
 
 

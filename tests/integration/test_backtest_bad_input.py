@@ -231,6 +231,8 @@ def test_unknown_strategy_is_refused(act):
         ("strategy.vwap_reversion.kk=2", "kk"),
         ("strategy.vwap_reversion.k=many", "k"),
         ("strategy.vwap_reversion.k=-1", "k"),
+        ("strategy.vwap_reversion.k=nan", "k=nan: nan is no number to trade with. Give a finite one."),
+        ("risk.daily_loss=-inf", "daily_loss=-inf: -inf is no number to trade with. Give a finite one."),
         ("strategy.vwap_reversion.notional=0", "notional"),
         ("strategy.vwap_revision.k=2", "vwap_revision"),
         ("execution.entri=market", "entri"),
