@@ -96,7 +96,7 @@ def files_in(
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not _is_folder(path):
             found.append(path)
             continue
         inside = [each for each in _data_in(path) if not _is_of_another(each, symbols)]
@@ -200,6 +200,13 @@ def _named_in(path: Path) -> list[str]:
 def is_data_name(name: str) -> bool:
     """Say whether a file of this name is read where a folder is given."""
     return name.endswith(_SUFFIXES) and not name.startswith(".")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be looked at ({error.strerror}): check its path and owner") from error
 
 
 def _data_in(folder: Path) -> list[Path]:

@@ -99,15 +99,24 @@ def check_outputs(
 
 
 def _check_folder(option: str, folder: Path) -> None:
+    _check_reach(folder)
     if not folder.is_dir() and (folder.exists() or not folder.resolve().parent.is_dir()):
         raise ConfigurationError(f"{option} {folder}: no folder can be made there. Name one that can.")
 
 
 def _check_file(option: str, path: Path, *, needs_folder: bool = False) -> None:
+    _check_reach(path)
     if path.is_dir() or (needs_folder and not path.resolve().parent.is_dir()):
         raise ConfigurationError(f"{option} {path}: no file can be written there. Name one in a folder that exists.")
     if path.exists() and not path.is_file():
         raise ConfigurationError(f"{option} {path}: this is a device, a pipe or a socket, no file. Name a file.")
+
+
+def _check_reach(path: Path) -> None:
+    try:
+        path.exists()
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _check_untouched(option: str, path: Path, taken: Mapping[Path, str]) -> None:
@@ -115,7 +124,7 @@ def _check_untouched(option: str, path: Path, taken: Mapping[Path, str]) -> None
     for place, writer in taken.items():
         if place == read and not place.is_dir():
             raise ConfigurationError(f"{writer} would replace {path}, which {option} reads. Name another file.")
-        if read in place.parents and path.is_dir() and is_data_name(place.name):
+        if read in place.parents and is_data_name(place.name):
             raise ConfigurationError(
                 f"{writer} {place} would be read as candles by {option} {path} the next time. Name another folder."
             )

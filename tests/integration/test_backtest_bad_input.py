@@ -289,6 +289,16 @@ def test_output_that_cannot_be_written_is_refused_before_anything_runs(act, give
 
 
 @pytest.mark.parametrize("option", ["json", "tear-sheet", "report"])
+def test_a_place_that_cannot_be_looked_at_is_refused(act, option):
+    assert_refused(act(**{option: "a" * 300}), SETTINGS, "cannot be written: File name too long")
+
+
+@pytest.mark.parametrize("option", ["data", "detail", "funding", "mark", "exchange-info", "brackets"])
+def test_an_input_that_cannot_be_looked_at_is_refused(act, option):
+    assert_refused(act(**{option: "a" * 300}), DATA, "File name too long")
+
+
+@pytest.mark.parametrize("option", ["json", "tear-sheet", "report"])
 def test_a_pipe_is_never_replaced_by_a_file(act, tmp_path, option):
     folder = tmp_path / "pipes"
     folder.mkdir()
