@@ -7,6 +7,8 @@ folder or the caller gives.
 import csv
 import gzip
 import re
+import string
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from simulator.market import recordings, tape
 from simulator.market.recordings import Floats, Integers, iso
 
 PRICES = ("open", "high", "low", "close")
+CANDLE_COLUMNS = ("open_time", *PRICES, "volume")
 MINUTE_MS = tape.MINUTE_MS
 INTERVALS = {
     "1m": 60_000,
@@ -41,6 +44,11 @@ INTERVALS = {
     "1d": 86_400_000,
 }
 """Every interval of candles we know, in ms, by the exchange's name for it."""
+
+NO_SYMBOL = "is no symbol of Binance, which has capital letters, digits and _ only"
+_SIGNS = frozenset(string.ascii_uppercase + string.digits + "_")
+_CASELESS = "Lo"
+"""The category of letters that are neither capital nor small, as Chinese ones."""
 
 _TIMES = "times"
 _EMPTY = frozenset(pyarrow.csv.ConvertOptions().null_values)
@@ -88,10 +96,10 @@ def files_in(
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not _is_folder(path):
             found.append(path)
             continue
-        inside = [each for each in sorted(path.rglob("*")) if _is_data(each) and not _is_of_another(each, symbols)]
+        inside = [each for each in _data_in(path) if not _is_of_another(each, symbols)]
         chosen = _of_kind(inside, kind, interval_ms)
         if not chosen:
             whose = f" of {', '.join(symbols)}" if symbols else ""
@@ -100,8 +108,19 @@ def files_in(
     return found
 
 
-def symbols_in(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return the symbols that the files hold rows of, sorted. Raises `DataError` where a file does not tell."""
+def is_symbol(name: str) -> bool:
+    """Say whether a symbol could be Binance's: BTCUSDT, BTCUSDT_210924, \u5e01\u5b89\u4eba\u751fUSDT.
+
+    It is also the name of a folder, so nothing else may pass.
+    """
+    return bool(name) and all(sign in _SIGNS or unicodedata.category(sign) == _CASELESS for sign in name)
+
+
+def symbols_in(paths: Sequence[Path], columns: Sequence[str] = CANDLE_COLUMNS) -> tuple[str, ...]:
+    """Return the symbols that the files hold rows of, sorted.
+
+    Raises `DataError` for a file that does not tell, lacks one of these columns, or has no rows.
+    """
     found: set[str] = set()
     for path in files_in(paths):
         symbol = _symbol_by_name(path, ())
@@ -109,9 +128,10 @@ def symbols_in(paths: Sequence[Path]) -> tuple[str, ...]:
             found.add(symbol)
             continue
         with as_data_errors():
-            named = "symbol" in recordings.column_names(path)
-        if named:
-            found.update(_open(path).symbols())
+            names = recordings.column_names(path)
+        _check_columns(path, names, columns)
+        if "symbol" in names:
+            found.update(_named_in(path))
         elif symbol:
             found.add(symbol)
         else:
@@ -135,10 +155,7 @@ def read_parts(
     """
     with as_data_errors():
         names = recordings.column_names(path)
-        missing = [name for name in (time_name, *value_names) if name not in names]
-        if missing:
-            wanted = ", ".join(("symbol", time_name, *value_names))
-            raise DataError(f"{path}: no column {missing[0]!r}: a file of this kind has the columns {wanted}")
+        _check_columns(path, names, (time_name, *value_names))
         file = _open(path, (time_name, *value_names))
         rows = _rows_by_symbol(path, file, "symbol" in names, symbols)
         parts = _timed_parts(file, path, rows, time_name, to_ms, whole_minutes=whole_minutes)
@@ -156,8 +173,49 @@ def give_memory_back() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def _is_data(path: Path) -> bool:
-    return path.name.endswith(_SUFFIXES) and not path.name.startswith(".") and path.is_file()
+def _check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    missing = [repr(name) for name in wanted if name not in names]
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}: a file of this kind names the columns "
+            f"{', '.join(('symbol', *wanted))}, in CSV with commas in its first line"
+        )
+
+
+def _check_rows(path: Path, file: "_File") -> None:
+    if file.rows == 0:
+        raise DataError(f"{path}: holds no rows: give a file with data")
+
+
+def _named_in(path: Path) -> list[str]:
+    file = _open(path)
+    _check_rows(path, file)
+    names = file.symbols()
+    for name in names:
+        if not is_symbol(name):
+            raise DataError(f"{path}: {name!r} in column 'symbol' {NO_SYMBOL}: correct it, or pass --symbol")
+    return names
+
+
+def is_data_name(name: str) -> bool:
+    """Say whether a file of this name is read where a folder is given."""
+    return name.endswith(_SUFFIXES) and not name.startswith(".")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be looked at ({error.strerror}): check its path and owner") from error
+
+
+def _data_in(folder: Path) -> list[Path]:
+    try:
+        return [path for path in sorted(folder.rglob("*")) if is_data_name(path.name) and path.is_file()]
+    except OSError as error:
+        raise DataError(
+            f"{folder}: {error.filename} in it cannot be read ({error.strerror}): give a folder that holds market data"
+        ) from error
 
 
 def _is_of_another(path: Path, symbols: Sequence[str]) -> bool:
@@ -198,8 +256,7 @@ def _tokens(name: str) -> list[str]:
 
 
 def _rows_by_symbol(path: Path, file: "_File", has_column: bool, symbols: Sequence[str]) -> dict[str, Integers | slice]:
-    if file.rows == 0:
-        raise DataError(f"{path}: holds no rows: give a file with data")
+    _check_rows(path, file)
     if has_column:
         return file.choose(symbols)
     symbol = _symbol_by_name(path, symbols) or (symbols[0] if len(symbols) == 1 else "")

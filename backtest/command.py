@@ -12,15 +12,15 @@ from typing import Any
 from rich.console import Console
 
 from backtest.idle import why_idle
-from backtest.options import Prepared, add_options, prepare
+from backtest.options import Prepared, add_options, filled, inputs_of, prepare
+from backtest.outputs import Outputs, check_outputs
 from backtest.report.figures import cost_words
-from backtest.report.html import write_report
+from backtest.report.html import NAME, page
 from backtest.report.run import ReportInput
 from backtest.report.tear_sheet import write_tear_sheet
 from backtest.report.terminal import print_report
 from backtest.run import Recording, Run, Terms, run
 from backtest.statistics import equity_curve, summarize_curve
-from bot.domain.errors import ConfigurationError
 from bot.exchange.simulated.assumptions import assumptions
 from bot.loader import strategy_class
 
@@ -28,18 +28,23 @@ from bot.loader import strategy_class
 def main(argv: list[str]) -> int:
     """Run a backtest, print and write what was asked for; return the exit code."""
     options = _parser().parse_args(argv)
-    _check_targets(options)
+    check_outputs(
+        {"--json": options.json, "--tear-sheet": options.tear_sheet},
+        inputs_of(options),
+        {"--report": options.report / NAME} if options.report else {},
+    )
     prepared = prepare(options)
     done = run(prepared.recording, prepared.terms, every_candle=options.every_candle)
     report = _report(done, prepared)
     if not done.outcome.fills:
         sys.stderr.write(f"{why_idle(prepared.recording, prepared.terms)}\n")
-    if options.json:
-        _write(options.json, json.dumps(as_json(report), indent=1) + "\n")
-    if options.report:
-        write_report(options.report, report)
-    if options.tear_sheet:
-        write_tear_sheet(options.tear_sheet, report)
+    with Outputs() as outputs:
+        if options.json:
+            outputs.add_text(options.json, json.dumps(as_json(report), indent=1) + "\n")
+        if options.report:
+            outputs.add_text(options.report / NAME, page(report))
+        if options.tear_sheet:
+            outputs.add(options.tear_sheet, lambda path: write_tear_sheet(path, report))
     if not options.quiet:
         print_report(report, Console(no_color=bool(os.environ.get("NO_COLOR"))))
     return 0
@@ -128,28 +133,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser)
     parser.add_argument("--every-candle", action="store_true", help="give the core every candle: the same, but slower")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result for machines")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.html, a page that opens offline")
-    parser.add_argument("--tear-sheet", type=Path, metavar="FILE", help="write quantstats' page (extra: tearsheet)")
+    parser.add_argument("--json", type=filled("--json", Path), metavar="FILE", help="write the result for machines")
+    parser.add_argument(
+        "--report", type=filled("--report", Path), metavar="DIR", help="write report.html, a page that opens offline"
+    )
+    parser.add_argument(
+        "--tear-sheet",
+        type=filled("--tear-sheet", Path),
+        metavar="FILE",
+        help="write quantstats' page (extra: tearsheet)",
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser
-
-
-def _check_targets(options: argparse.Namespace) -> None:
-    """Refuse what could not be written, before anything is read."""
-    for name, path in (("--json", options.json), ("--tear-sheet", options.tear_sheet)):
-        if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-            raise ConfigurationError(f"{name} {path}: no file can be written there. Name one in a folder that exists.")
-    if options.report is not None and (options.report.is_file() or not options.report.resolve().parent.is_dir()):
-        raise ConfigurationError(f"--report {options.report}: no folder can be made there. Name one that can.")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a whole file or none of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}. Choose another place.") from error

@@ -77,8 +77,17 @@ def scans() -> Scans:
 
 
 def joined(arrays: Sequence[Integers] | Sequence[Floats]) -> Any:
-    """Return arrays of one type as a list that compiled code can look into, without copying them."""
-    return List(arrays)
+    """Return arrays of one type as a list that compiled code can look into, without copying them.
+
+    All of them as read-only: to numba that is part of the type, and arrays read from files are not to be written.
+    """
+    return List([_read_only(array) for array in arrays])
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def compile_with(function: Callable[..., Any], parts: dict[str, Callable[..., Any]]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from backtest.candle_files import INTERVALS, MINUTE_MS
+from backtest.candle_files import INTERVALS, MINUTE_MS, NO_SYMBOL, is_symbol
 from backtest.download import ARCHIVE_URL, REST_URL, Fetched, Web, fetch
 from backtest.errors import DataError
 from backtest.history import written
@@ -22,6 +22,7 @@ from backtest.importing import import_file
 from backtest.months import moment, months_between
 from backtest.storage import CANDLES, FUNDING, MARK, Shelf, shelves_in, writing
 from backtest.verify import Checked, verify
+from bot.domain.errors import ConfigurationError
 from bot.settings import home
 from simulator.market.recordings import iso
 
@@ -31,6 +32,9 @@ _TIMEOUT_SECONDS = 30.0
 def main(argv: list[str]) -> int:
     """Fetch, import or verify; return the exit code: 1 where `verify` finds data that is wrong."""
     options = _parser().parse_args(argv)
+    for symbol in options.symbols:
+        if not is_symbol(symbol):
+            raise ConfigurationError(f"{symbol!r} {NO_SYMBOL}. Give one such as BTCUSDT.")
     root = (Path(options.home).resolve() if options.home else home()) / "data"
     code: int = options.run(root, options)
     return code
@@ -134,6 +138,8 @@ def _wanted(root: Path, symbol: str, options: argparse.Namespace) -> Iterator[Sh
 
 def _told(shelf: Shelf, done: Fetched) -> str:
     words = [f"{done.new_rows:,} new rows", f"{done.months_fetched} months fetched", f"{done.months_kept} kept"]
+    if done.replaced_rows:
+        words.append(f"{done.replaced_rows:,} stored ones replaced")
     if done.months_empty:
         words.append(f"{done.months_empty} of which the exchange has nothing")
     return f"{shelf.symbol} {shelf.name}: {', '.join(words)}"
@@ -179,7 +185,8 @@ def _import(root: Path, options: argparse.Namespace) -> int:
             for done in import_file(file, root, options.symbols, options.kind, replace=options.replace):
                 twice = f", {done.duplicates:,} stood twice" if done.duplicates else ""
                 name = f"{done.shelf.symbol} {done.shelf.name}"
-                print(f"{name}: {done.new_rows:,} new of {done.rows:,} rows in {file}{twice}")
+                changed = f", {done.added.replaced:,} stored ones replaced" if done.added.replaced else ""
+                print(f"{name}: {done.added.new:,} new of {done.rows:,} rows in {file}{changed}{twice}")
     return 0
 
 

@@ -37,11 +37,12 @@ _UNKNOWN_SYMBOL = -1121
 
 @dataclass(slots=True)
 class Fetched:
-    """What became of a fetch: months that were stored already, months that brought rows, rows that are new."""
+    """What became of a fetch: months that were stored already, months that brought rows, rows new and replaced."""
 
     months_kept: int = 0
     months_fetched: int = 0
     new_rows: int = 0
+    replaced_rows: int = 0
     months_empty: int = 0
 
 
@@ -160,7 +161,9 @@ def fetch(
             for piece in _pieces(shelf, month, missing, web, now_ms):
                 if piece.part:
                     rows += piece.part.times.size
-                    done.new_rows += shelf.add(piece.part, piece.covers, replace=replace)
+                    added = shelf.add(piece.part, piece.covers, replace=replace)
+                    done.new_rows += added.new
+                    done.replaced_rows += added.replaced
             done.months_fetched += bool(rows)
             done.months_empty += not rows
         else:

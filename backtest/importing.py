@@ -21,7 +21,7 @@ from backtest.candle_files import (
     symbols_in,
 )
 from backtest.errors import DataError
-from backtest.storage import CANDLES, FUNDING, MARK, Kind, Shelf
+from backtest.storage import CANDLES, FUNDING, MARK, Added, Kind, Shelf
 from backtest.vision import check_sum, rows_of, unzipped
 from simulator.market import recordings
 
@@ -34,11 +34,11 @@ _ARCHIVED = re.compile(r"(?P<symbol>[A-Z0-9]+)-(?:\w+)-\d{4}-\d{2}(?:-\d{2})?\.(
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a file brought to one series: rows it holds, rows that are new, identical duplicates dropped."""
+    """What a file brought to one series: rows it holds, what they changed, identical duplicates dropped."""
 
     shelf: Shelf
     rows: int
-    new_rows: int
+    added: Added
     duplicates: int
 
 
@@ -65,7 +65,7 @@ def _read(path: Path, symbols: Sequence[str], kind: Kind) -> tuple[Kind, list[Pa
         return _freqtrade(path, symbols, kind)
     if path.suffix == ".zip" or _is_headless(path):
         return kind, _archived(path, symbols, kind)
-    wanted = symbols or symbols_in([path])
+    wanted = symbols or symbols_in([path], (kind.time_name, *kind.value_names))
     return kind, read_parts(path, wanted, kind.time_name, kind.value_names, whole_minutes=kind is not FUNDING)
 
 

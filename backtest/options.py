@@ -3,13 +3,14 @@
 import argparse
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from backtest.candle_files import interval_name
 from backtest.contracts import Contracts, recorded_contracts, stored_contracts, with_recorded_brackets
 from backtest.history import INTERVALS, read_funding, read_history, read_marks, symbols_in
 from backtest.months import moment
@@ -25,19 +26,38 @@ NO_RISK_LIMITS: Final = RiskLimits(max_symbol_notional=_UNLIMITED, max_symbol_sh
 NO_PACING: Final = PacingLimits(0, 0, 0)
 
 
+def filled[T](option: str, kind: Callable[[str], T]) -> Callable[[str], T]:
+    """Return the type of an option that refuses an empty text, as it comes of a variable that is not set."""
+
+    def read(text: str) -> T:
+        if not text.strip():
+            raise ConfigurationError(f"{option} '': this names nothing. Give a name, or leave {option} out.")
+        return kind(text)
+
+    return read
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to trade on and how."""
     parser.add_argument(
-        "--strategy", metavar="NAME", help="file in strategies/ (default vwap_reversion, or act.toml's)"
+        "--strategy",
+        type=filled("--strategy", str),
+        metavar="NAME",
+        help="file in strategies/ (default vwap_reversion, or act.toml's)",
     )
     parser.add_argument(
-        "--symbol", action="append", default=[], metavar="S", help="contract to trade, may be repeated (default: all)"
+        "--symbol",
+        action="append",
+        default=[],
+        type=filled("--symbol", str),
+        metavar="S",
+        help="contract to trade, may be repeated (default: all)",
     )
     parser.add_argument(
         "--data",
         action="append",
         default=[],
-        type=Path,
+        type=filled("--data", Path),
         metavar="FILE|DIR",
         help="candles as Parquet or CSV, may be repeated (default: what act data has stored)",
     )
@@ -45,24 +65,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--interval", choices=sorted(INTERVALS, key=INTERVALS.__getitem__), help="trade on such candles"
     )
     parser.add_argument(
-        "--funding", type=Path, metavar="FILE", help="settled funding rates (symbol funding_time funding_rate)"
+        "--funding",
+        type=filled("--funding", Path),
+        metavar="FILE",
+        help="settled funding rates (symbol funding_time funding_rate)",
     )
     parser.add_argument(
-        "--mark", type=Path, metavar="FILE", help="mark price bars (symbol open_time open high low close)"
+        "--mark",
+        type=filled("--mark", Path),
+        metavar="FILE",
+        help="mark price bars (symbol open_time open high low close)",
     )
     parser.add_argument(
         "--detail",
         action="append",
         default=[],
-        type=Path,
+        type=filled("--detail", Path),
         metavar="FILE|DIR",
         help="finer candles: what happens within a candle is judged by them",
     )
     parser.add_argument(
-        "--exchange-info", type=Path, metavar="FILE", help="contract filters: a recorded exchangeInfo answer"
+        "--exchange-info",
+        type=filled("--exchange-info", Path),
+        metavar="FILE",
+        help="contract filters: a recorded exchangeInfo answer",
     )
     parser.add_argument(
-        "--brackets", type=Path, metavar="FILE", help="leverage tables: a recorded leverageBracket answer"
+        "--brackets",
+        type=filled("--brackets", Path),
+        metavar="FILE",
+        help="leverage tables: a recorded leverageBracket answer",
     )
     parser.add_argument(
         "--from", dest="start", type=moment, metavar="TIME", help="first candle that trades (UTC); earlier ones warm up"
@@ -83,6 +115,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--home", default="", help="folder with act.toml, status/ and data/ (default ACT_HOME, else here)"
     )
+
+
+def inputs_of(options: argparse.Namespace) -> dict[str, list[Path]]:
+    """Return what will be read, by the option that names it: nothing may be written over it."""
+    folder = Path(options.home) if options.home else home()
+    single = {"--funding": options.funding, "--mark": options.mark}
+    single |= {"--exchange-info": options.exchange_info, "--brackets": options.brackets}
+    return {
+        "--data": options.data or [folder / "data"],
+        "--detail": options.detail,
+        **{name: [path] for name, path in single.items() if path is not None},
+        "--home": [folder / "act.toml"],
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +177,10 @@ def changes(given: Sequence[str]) -> dict[str, Any]:
             branch = branch.setdefault(key, {})
             if not isinstance(branch, dict):
                 raise ConfigurationError(f"--set {each}: {key} was set to a value before. Give one of the two.")
-        branch[keys[-1]] = _value(text.strip())
+        value = _value(text.strip())
+        if isinstance(value, Decimal) and not value.is_finite():
+            raise ConfigurationError(f"--set {each}: {text.strip()} is no number to trade with. Give a finite one.")
+        branch[keys[-1]] = value
     return tree
 
 
@@ -171,13 +219,19 @@ def read_recording(options: argparse.Namespace, settings: Settings, folder: Path
         interval_ms=INTERVALS[options.interval] if options.interval else None,
         to_ms=options.end,
     )
+    detail = read_history(options.detail, instruments) if options.detail else None
+    if detail is not None and detail.interval_ms >= history.interval_ms:
+        raise ConfigurationError(
+            f"--detail: its candles of {interval_name(detail.interval_ms)} are not finer than those traded on, of "
+            f"{interval_name(history.interval_ms)}. Give finer ones, or leave --detail out."
+        )
     return Recording(
         contracts=contracts,
         instruments=instruments,
         history=history,
         funding=read_funding(options.funding, symbols) if options.funding else {},
         marks=read_marks(options.mark, symbols) if options.mark else {},
-        detail=read_history(options.detail, instruments) if options.detail else None,
+        detail=detail,
     )
 
 
@@ -188,8 +242,7 @@ def terms_of(options: argparse.Namespace, settings: Settings, *, narrated: bool 
     for name in settings.strategy:
         strategy_class(name)
     start_ms = options.start or 0
-    if options.end is not None and start_ms >= options.end:
-        raise ConfigurationError(f"--from {iso(start_ms)} does not lie before --to {iso(options.end)}. Correct one.")
+    check_span(start_ms, options.end)
     return Terms(
         plan=replace(plan, narrated=narrated),
         costs=settings.costs,
@@ -197,6 +250,12 @@ def terms_of(options: argparse.Namespace, settings: Settings, *, narrated: bool 
         from_ms=start_ms,
         unlimited=options.no_limits,
     )
+
+
+def check_span(start_ms: int, end_ms: int | None) -> None:
+    """Refuse `--from` and `--to` that leave no time between them."""
+    if end_ms is not None and start_ms >= end_ms:
+        raise ConfigurationError(f"--from {iso(start_ms)} does not lie before --to {iso(end_ms)}. Correct one.")
 
 
 def _contracts(options: argparse.Namespace, settings: Settings, folder: Path, symbols: Sequence[str]) -> Contracts:

@@ -47,6 +47,14 @@ FUNDING = Kind("funding", "funding_time", ("funding_rate",))
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """How many rows are new, and how many stand instead of a stored one that was different."""
+
+    new: int = 0
+    replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Shelf:
     """Where one series of one symbol is kept. `interval_ms` is 0 for funding."""
 
@@ -93,26 +101,29 @@ class Shelf:
         found = read_parts(file, (self.symbol,), self.kind.time_name, self.kind.value_names) if file.exists() else []
         return found[0] if found else None
 
-    def add(self, part: Part, covered: Window | None = None, *, replace: bool = False) -> int:
-        """Put rows in their months and return how many are new; identical ones do no harm.
+    def add(self, part: Part, covered: Window | None = None, *, replace: bool = False) -> Added:
+        """Put rows in their months and return what that changed; identical ones do no harm.
 
         `covered` are the times that the rows are all there is of. Raises `DataError` where a stored row differs, naming
         both; with `replace` the new row stands instead.
         """
         months = months_between(int(part.times[0]), int(part.times[-1]) + 1)
-        return sum(self._add_to_month(month, _within(part, month_bounds(month)), covered, replace) for month in months)
+        done = [self._add_to_month(month, _within(part, month_bounds(month)), covered, replace) for month in months]
+        return Added(sum(each.new for each in done), sum(each.replaced for each in done))
 
-    def _add_to_month(self, month: str, rows: Part, covered: Window | None, replace: bool) -> int:
+    def _add_to_month(self, month: str, rows: Part, covered: Window | None, replace: bool) -> Added:
         if not rows.times.size:
-            return 0
+            return Added()
         stored = self.read(month)
         before = stored.times.size if stored else 0
+        replaced = 0
         if stored and replace:
+            replaced = _differing(stored, rows)
             stored = _chosen(stored, ~np.isin(stored.times, rows.times))
         whole = merged([each for each in (stored, rows) if each and each.times.size], self.kind.value_names)[0]
         windows = self.covered(month) + ([_cut(covered, month_bounds(month))] if covered else [])
         self._write(month, whole, joined(windows))
-        return int(whole.times.size) - int(before)
+        return Added(int(whole.times.size) - int(before), replaced)
 
     def _write(self, month: str, rows: Part, windows: Sequence[Window]) -> None:
         about = json.dumps({"covered": windows}).encode()
@@ -205,6 +216,14 @@ def _within(part: Part, bounds: Window) -> Part:
 def _chosen(part: Part, keep: NDArray[np.bool_]) -> Part:
     values = {name: column[keep] for name, column in part.values.items()}
     return Part(part.path, part.symbol, part.times[keep], values)
+
+
+def _differing(stored: Part, rows: Part) -> int:
+    times, at, by = np.intersect1d(stored.times, rows.times, assume_unique=True, return_indices=True)
+    differs = np.zeros(times.size, dtype=np.bool_)
+    for name, values in stored.values.items():
+        differs |= values[at] != rows.values[name][by]
+    return int(differs.sum())
 
 
 def _cut(window: Window, bounds: Window) -> Window:

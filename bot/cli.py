@@ -80,16 +80,22 @@ def _run(entry: Entry, rest: list[str]) -> int:
     try:
         code = _load(entry.target)(rest)
     except ConfigurationError as error:
-        print(f"act: {error}", file=sys.stderr)
+        _tell(error, str(error))
         return BAD_CONFIG
     except ActError as error:
-        print(f"act: {error}", file=sys.stderr)
+        _tell(error, str(error))
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        _tell(stop, "interrupted.")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return FAILED
     return code
+
+
+def _tell(error: BaseException, what: str) -> None:
+    """Say what ended a command in one line, with what was added to it on its way here."""
+    print(" ".join([f"act: {what}", *getattr(error, "__notes__", ())]), file=sys.stderr)
 
 
 def _load(target: str) -> Callable[[list[str]], int]:

@@ -94,7 +94,7 @@ def commands() -> str:
         "# Commands",
         GENERATED,
         f"```\n{_printed(['--help'])}\n```",
-        "Exit codes: 0 ok, 1 failure, 2 wrong usage, 78 bad configuration. An error is one line on stderr.",
+        "Exit codes: 0 ok, 1 failure, 2 wrong usage, 78 bad configuration, 130 Ctrl-C. An error is one line on stderr.",
     ]
     parts += [
         f"## act {name}\n\n{_sentence(entry.purpose)}\n\n```\n{_printed([name, '--help'])}\n```"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -16,7 +17,7 @@ from backtest.contracts import (
 )
 from backtest.history import History, read_funding, read_history
 from backtest.months import moment
-from backtest.options import read_settings, terms_of
+from backtest.options import check_span, filled, read_settings, terms_of
 from backtest.parity import report
 from backtest.parity.compare import Circumstances, Comparison, compare
 from backtest.parity.record import record_of
@@ -30,6 +31,7 @@ from bot.settings import Settings
 from database.desk import DeskWriter
 from database.queries import Queries
 from database.session import act_url, desk_url
+from simulator.market.recordings import iso
 
 DIFFERENT: Final = 1
 
@@ -78,6 +80,9 @@ def main(argv: list[str]) -> int:
     """Compare, print, raise an alert where asked; return 1 when the difference is above the limit."""
     options = _parser().parse_args(argv)
     options = argparse.Namespace(**vars(options), strategy=None, interval=None, no_limits=False, start=None, end=None)
+    if options.shift_days is not None and not options.data:
+        raise ConfigurationError("--shift-days says how far --data lies back. Give --data too, or leave it out.")
+    check_span(options.since or 0, options.until)
     settings, folder = read_settings(options)
     check_strategies(settings.core_plan(""))
     queries, desk = _databases(settings, folder)
@@ -92,6 +97,7 @@ def main(argv: list[str]) -> int:
     if options.alert_above is None or not options.alert_above.is_passed(found):
         return 0
     _raise_alert(desk, found, task)
+    sys.stderr.write(f"act: --alert-above was passed, so act alerts will tell people: {report.headline(found)}.\n")
     return DIFFERENT
 
 
@@ -114,16 +120,28 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         action="append",
         default=[],
-        type=Path,
+        type=filled("--data", Path),
         metavar="FILE",
         help="the recording the simulator replayed (default: the candles the bot stored)",
     )
     parser.add_argument(
         "--shift-days", type=int, metavar="N", help="days from the recording to the bot's clock (default: found out)"
     )
-    parser.add_argument("--exchange-info", type=Path, metavar="FILE", help="contract filters (default: the bot's own)")
-    parser.add_argument("--brackets", type=Path, metavar="FILE", help="leverage tables (default: the bot's own)")
-    parser.add_argument("--funding", type=Path, metavar="FILE", help="settled funding rates, on the recording's time")
+    parser.add_argument(
+        "--exchange-info",
+        type=filled("--exchange-info", Path),
+        metavar="FILE",
+        help="contract filters (default: the bot's own)",
+    )
+    parser.add_argument(
+        "--brackets", type=filled("--brackets", Path), metavar="FILE", help="leverage tables (default: the bot's own)"
+    )
+    parser.add_argument(
+        "--funding",
+        type=filled("--funding", Path),
+        metavar="FILE",
+        help="settled funding rates, on the recording's time",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the backtest"
     )
@@ -155,9 +173,19 @@ def _task(options: argparse.Namespace, settings: Settings, folder: Path, queries
         history = read_history(options.data, instruments)
         shift_ms = shift_between(history, seen) if options.shift_days is None else options.shift_days * DAY_MS
         history = cut(history, lead_ms - shift_ms - HISTORY_MS, until_ms - shift_ms)
+        _check_reach(history, lead_ms - shift_ms, shift_ms)
     funding = read_funding(options.funding, symbols) if options.funding else {}
     recording = Recording(contracts=contracts, instruments=instruments, history=history, funding=funding)
     return _Task(lead_ms, since_ms, until_ms, shift_ms, recording, seen)
+
+
+def _check_reach(history: History, from_ms: int, shift_ms: int) -> None:
+    for symbol, series in history.series.items():
+        if not series.open_time.size or series.open_time[-1] < from_ms:
+            raise ConfigurationError(
+                f"--data has no candles of {symbol} for that period, from {iso(from_ms)} of its own time, "
+                f"{shift_ms // DAY_MS} days before the bot's clock. Correct --shift-days or --from, or give other data."
+            )
 
 
 def _period(options: argparse.Namespace, queries: Queries) -> tuple[int, int, int]:

@@ -15,29 +15,9 @@ from backtest.report.analysis import SEED, Analysis, Split, Table, analyse
 from backtest.report.figures import facts
 from backtest.report.run import ReportInput
 from backtest.report.series import bar_candles, packed_candles, thinned_curve
-from bot.domain.errors import ConfigurationError
 
 NAME: Final = "report.html"
 _HERE = Path(__file__).parent
-
-
-def write_report(folder: Path, run: ReportInput) -> Path:
-    """Write `report.html` into a folder, made where it is missing, and return its path.
-
-    An older report is replaced only by a whole new one. Raises ConfigurationError where it cannot be written.
-    """
-    path = folder / NAME
-    whole = page(run)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(whole, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the report cannot be written to {folder}: {error.strerror}. Name another folder with --report."
-        ) from error
-    return path
 
 
 def page(run: ReportInput) -> str:

@@ -23,8 +23,7 @@ _ICON = re.compile(r'<link rel="shortcut icon"[^>]*>')
 def write_tear_sheet(path: Path, run: ReportInput) -> None:
     """Write the tear sheet of the UTC-day equity curve to an HTML file. Nothing is fetched: there is no benchmark.
 
-    Raises ConfigurationError where the extra is missing, where there are fewer than two days of returns, and where
-    the file cannot be written.
+    Raises ConfigurationError where the extra is missing and where there are fewer than two days of returns.
     """
     reports = _extra("quantstats_lumi").reports
     pandas = _extra("pandas")
@@ -34,20 +33,16 @@ def write_tear_sheet(path: Path, run: ReportInput) -> None:
         raise ConfigurationError(
             f"a tear sheet needs daily returns of {_FEWEST_DAYS} days or more; not {returns.size}. Take more data."
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _told_to_wait(), warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")  # its own: deprecated calls, and divisions by zero on short series
-            reports.html(
-                pandas.Series(returns, index=pandas.to_datetime(days, unit="ms")),
-                output=str(path),
-                title=f"{run.strategy} on {', '.join(run.symbols)}",
-                periods_per_year=DAYS_A_YEAR,
-                show_match_volatility=False,
-            )
-        path.write_text(_ICON.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"the tear sheet cannot be written to {path}: {error.strerror}.") from error
+    with _told_to_wait(), warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")  # its own: deprecated calls, and divisions by zero on short series
+        reports.html(
+            pandas.Series(returns, index=pandas.to_datetime(days, unit="ms")),
+            output=str(path),
+            title=f"{run.strategy} on {', '.join(run.symbols)}",
+            periods_per_year=DAYS_A_YEAR,
+            show_match_volatility=False,
+        )
+    path.write_text(_ICON.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _told_to_wait() -> AbstractContextManager[object]:

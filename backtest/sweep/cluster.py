@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import distributed
+import distributed.comm
 
 from backtest.compiled import compiled_kernel, scans
 from backtest.sweep.work import FAILED, Found, Work
@@ -20,6 +21,7 @@ from bot.domain.money import forbid_floats
 from bot.loader import strategy_class
 
 _dask: Any = distributed  # half of its signatures have types
+_address: Any = distributed.comm
 _PATIENCE_SECONDS: Final = 10
 _BATCHES_A_THREAD: Final = 4
 _one_at_a_time = Lock()
@@ -30,6 +32,7 @@ class Cluster:
 
     def __init__(self, work: Work, url: str) -> None:
         try:
+            _address.get_address_host_port(url)  # a client of what is no address would never let itself be closed
             self._client = _dask.Client(url, timeout=_PATIENCE_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError(

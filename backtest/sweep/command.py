@@ -15,18 +15,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from backtest.history import written
-from backtest.options import add_options, data_paths, read_recording, read_settings
+from backtest.options import add_options, data_paths, filled, inputs_of, read_recording, read_settings
+from backtest.outputs import Outputs, check_outputs
 from backtest.sweep.grid import read_grid
 from backtest.sweep.screen import screen_complaint
 from backtest.sweep.store import Store
 from backtest.sweep.study import Study
 from backtest.sweep.sweep import Sweep
-from backtest.sweep.table import OBJECTIVES, Line, lines_of, print_table, write_table
+from backtest.sweep.table import OBJECTIVES, Line, lines_of, print_table, write_csv, write_parquet
 from backtest.sweep.work import FAILED, Work, load_kernels, readings_of
 from backtest.sweep.workers import InProcess, Processes, Runner
 from bot.domain.errors import ConfigurationError
+from bot.trading.limits import SymbolPlan
 
 _PATIENCE_SECONDS: Final = 2
+_CONFIRMED: Final = 10
 _DEFAULT_SEARCH: Final = ("pnl", "max_drawdown")
 
 
@@ -70,6 +73,7 @@ def main(argv: list[str]) -> int:
     settings, folder = read_settings(options)
     paths = data_paths(options, folder)
     study = Study(options, settings, paths, grid)
+    _check_set(options, [axis.name for axis in grid.axes], study.plans())
     if options.screen:
         _check_screen(screen_complaint(study.terms(grid.parameters(0)).plan))
     clock = Clock()
@@ -108,9 +112,9 @@ def _run(
         clock.note("start")
         if options.optuna:
             search = _loaded("search", "--optuna")
-            best = search.search(sweep.grid, options.optuna, objectives, options.seed, sweep.try_all)
+            best = search.search(sweep.grid, options.optuna, objectives, options.seed or 0, sweep.try_all)
         elif options.screen:
-            sweep.screen_and_confirm(options.confirm, objectives[0])
+            sweep.screen_and_confirm(options.confirm or _CONFIRMED, objectives[0])
         else:
             sweep.try_all(range(len(sweep.grid)))
         clock.note("run")
@@ -168,11 +172,13 @@ def _as_json(
 def _write(
     options: argparse.Namespace, lines: Sequence[Line], sweep: Sweep, objectives: Sequence[str], clock: Clock
 ) -> None:
-    if options.json:
-        result = _as_json(lines, sweep, objectives, clock, screens=options.screen)
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if options.out:
-        write_table(options.out, lines, sweep.grid)
+    with Outputs() as outputs:
+        if options.json:
+            result = _as_json(lines, sweep, objectives, clock, screens=options.screen)
+            outputs.add_text(options.json, json.dumps(result, indent=1) + "\n")
+        if options.out:
+            write = write_parquet if options.out.suffix == ".parquet" else write_csv
+            outputs.add(options.out, lambda path: write(path, lines, sweep.grid))
 
 
 @contextmanager
@@ -211,21 +217,32 @@ def _parser() -> argparse.ArgumentParser:
         help="first:last:step or a,b,c for a parameter of the strategy or a setting (risk.daily_loss); repeat it",
     )
     add("--jobs", type=int, metavar="N", help="processes on this machine (default: one for each core)")
-    add("--scheduler", metavar="URL", help="run on the workers of this Dask scheduler instead")
+    add(
+        "--scheduler",
+        type=filled("--scheduler", str),
+        metavar="URL",
+        help="run on the workers of this Dask scheduler instead",
+    )
     add("--optuna", type=int, metavar="N", help="search by N trials of Optuna's TPE instead of trying all")
-    add("--seed", type=int, default=0, metavar="N", help="of the search (default 0)")
+    add("--seed", type=int, metavar="N", help="of the search (default 0)")
     add("--screen", action="store_true", help="rank all by a fast screen, and confirm only the best by the core")
-    add("--confirm", type=int, default=10, metavar="N", help="so many, and their neighbours (default 10)")
+    add("--confirm", type=int, metavar="N", help=f"so many, and their neighbours (default {_CONFIRMED})")
     add(
         "--objective",
+        type=filled("--objective", str),
         metavar="NAMES",
         help=f"what to sort by, for --optuna several with commas: {' '.join(OBJECTIVES)} (default pnl; "
         f"--optuna {','.join(_DEFAULT_SEARCH)})",
     )
-    add("--store", type=Path, metavar="FILE", help="keep what is found there, and take from there what is known")
+    add(
+        "--store",
+        type=filled("--store", Path),
+        metavar="FILE",
+        help="keep what is found there, and take from there what is known",
+    )
     add("--top", type=int, default=20, metavar="N", help="rows to print (default 20)")
-    add("--json", type=Path, metavar="FILE", help="write the result for machines")
-    add("--out", type=Path, metavar="FILE", help="write the table: .parquet or .csv")
+    add("--json", type=filled("--json", Path), metavar="FILE", help="write the result for machines")
+    add("--out", type=filled("--out", Path), metavar="FILE", help="write the table: .parquet or .csv")
     add_options(parser)
     return parser
 
@@ -251,14 +268,22 @@ def _check(options: argparse.Namespace) -> None:
     for one, other in pairs:
         if getattr(options, one) and getattr(options, other):
             raise ConfigurationError(f"--{one} and --{other} exclude each other. Give one of them.")
-    for name in ("json", "out", "store"):
-        path: Path | None = getattr(options, name)
-        if path and (path.is_dir() or not path.resolve().parent.is_dir()):
-            raise ConfigurationError(
-                f"--{name} {path}: no file can be written there. Name one in a folder that exists."
-            )
+    for part, whole in (("confirm", "screen"), ("seed", "optuna")):
+        if getattr(options, part) is not None and not getattr(options, whole):
+            raise ConfigurationError(f"--{part} does nothing without --{whole}. Give both, or leave --{part} out.")
+    kept = "--store" if options.store else "what is kept until the sweep is over"
+    check_outputs({"--json": options.json, "--out": options.out, kept: _store_path(options)}, inputs_of(options))
     if options.out and options.out.suffix not in {".parquet", ".csv"}:
         raise ConfigurationError(f"--out {options.out}: end its name with .parquet or .csv.")
+
+
+def _check_set(options: argparse.Namespace, swept: Sequence[str], plans: Sequence[SymbolPlan]) -> None:
+    """Refuse a setting that is swept too: the sweep would go over it without a word."""
+    sections = {f"strategy.{plan.strategy}" for plan in plans} | {f"symbols.{plan.symbol}.parameters" for plan in plans}
+    known = {*swept, *(f"{section}.{name}" for section in sections for name in swept)}
+    for each in options.set:
+        if each.partition("=")[0].strip() in known:
+            raise ConfigurationError(f"--set {each}: --param sweeps the same. Give one of the two.")
 
 
 def _store_path(options: argparse.Namespace) -> Path | None:

@@ -10,9 +10,10 @@ import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 from backtest.errors import DataError
+from backtest.outputs import unwritable
 from backtest.run import Recording, Terms
 from backtest.sweep.work import FAILED, Found, Job
 from bot.domain.money import plain
@@ -35,8 +36,9 @@ class Store:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._file: IO[str] | None = None
+        self._file: BinaryIO | None = None
         self._known = _read(path) if path and path.is_file() else {}
+        self._used = 0
 
     def __enter__(self) -> Self:
         return self
@@ -46,16 +48,19 @@ class Store:
     ) -> None:
         if self._file:
             self._file.close()
+        if error is not None and self._used:
+            error.add_note(f"What was found is kept in {self._path}: the same command goes on from there.")
 
     def get(self, key: str, job: Job) -> Found | None:
         """Return what was found of a combination before, None = nothing, or not held against the screen as wanted."""
         line = self._known.get((key, job.state))
         if line is None or (job.is_exact and not line["checked"]):
             return None
+        self._used += 1
         return Found(job.number, job.state, line["figures"], tuple(line["limits"]), is_checked=line["checked"])
 
     def add(self, key: str, parameters: Mapping[str, str], found: Found) -> None:
-        """Keep what was found; what failed is tried again another time."""
+        """Keep what was found; what failed is tried again another time. Raises ConfigurationError where it cannot."""
         if self._path is None or found.state == FAILED or found.defect:
             return
         line = {
@@ -66,10 +71,25 @@ class Store:
             "limits": list(found.limits),
             "checked": found.is_checked,
         }
+        try:
+            self._append(self._path, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        except OSError as error:
+            raise unwritable(self._path, error) from error
+        self._used += 1
+
+    def _append(self, path: Path, line: bytes) -> None:
+        """Write a line past any buffer: on a full disk nothing waits to be written later, and no part of it stays."""
         if self._file is None:
-            self._file = _open(self._path)
-        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
-        self._file.flush()
+            self._file = _open(path)
+        whole = self._file.tell()
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError:
+            self._file.truncate(whole)
+            if not whole:
+                path.unlink()
+            raise
 
     def forget(self) -> None:
         """Remove the file: its sweep is over and its results are written."""
@@ -122,12 +142,9 @@ def _read(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
     return found
 
 
-def _open(path: Path) -> IO[str]:
-    try:
-        _cut_torn_line(path)
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}): name another file") from error
+def _open(path: Path) -> BinaryIO:
+    _cut_torn_line(path)
+    return path.open("ab", buffering=0)
 
 
 def _cut_torn_line(path: Path) -> None:

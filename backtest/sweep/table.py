@@ -100,11 +100,13 @@ def print_table(lines: Sequence[Line], names: Sequence[str], most: int) -> None:
         console.print(f"{len(lines) - most:,} more: --top N shows them, --out FILE writes them all")
 
 
-def write_table(path: Path, lines: Sequence[Line], grid: Grid) -> None:
-    """Write all rows as Parquet or, for any other ending, as CSV."""
-    if path.suffix == ".parquet":
-        pq.write_table(_as_arrow(lines, grid), path)
-        return
+def write_parquet(path: Path, lines: Sequence[Line], grid: Grid) -> None:
+    """Write all rows as Parquet."""
+    pq.write_table(_as_arrow(lines, grid), path)
+
+
+def write_csv(path: Path, lines: Sequence[Line], grid: Grid) -> None:
+    """Write all rows as CSV."""
     names = [axis.name for axis in grid.axes]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

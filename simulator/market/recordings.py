@@ -180,9 +180,9 @@ def _csv_types(columns: Sequence[str]) -> dict[str, Any]:
 def unreadable(path: Path, error: Exception) -> DataError:
     """Say in one line why a file cannot be read."""
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{path}: no such file: check the path of --data")
+        return DataError(f"{path}: no such file: check its path")
     if path.is_dir():
-        return DataError(f"{path}: a folder: name one Parquet or CSV file with --data")
+        return DataError(f"{path}: a folder: name one of its files")
     reason = str(error).strip().splitlines()
     return DataError(
         f"{path}: cannot be read as a Parquet or CSV file ({reason[0] if reason else error!r}): replace it"
@@ -330,7 +330,7 @@ def _raw_trade_frames(path: Path) -> Iterator[dict[str, Any]]:
                     if trade.get("X", "MARKET") == "MARKET":
                         yield trade
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error}): check the path of --data") from error
+        raise DataError(f"{path}: cannot be read ({error}): check its path") from error
     except ValueError as error:
         raise DataError(f"{path}: a line is not `<local ns> <JSON>`: give a raw stream recording") from error
 

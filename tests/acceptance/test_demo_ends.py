@@ -61,7 +61,7 @@ def test_ctrl_c_while_it_starts_ends_all_of_it_even_where_a_shell_had_it_ignored
         until(lambda: "run" in parts(tmp_path))
         demo.send_signal(signal.SIGINT)
         _, errors = demo.communicate(timeout=20)
-        assert (demo.returncode, errors) == (130, "")
+        assert (demo.returncode, errors) == (130, "act: interrupted.\n")
         assert not parts(tmp_path)
 
 

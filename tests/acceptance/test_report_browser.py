@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backtest.report.html import write_report
+from backtest.report.html import NAME, page
 from support.backtest_outcomes import MINUTE, MONDAY, a_history, a_series, a_trade
 from support.backtest_reports import a_report
 
@@ -43,7 +43,9 @@ def a_day_of_trades():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    return write_report(tmp_path_factory.mktemp("report"), a_day_of_trades())
+    path = tmp_path_factory.mktemp("report") / NAME
+    path.write_text(page(a_day_of_trades()), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="module")

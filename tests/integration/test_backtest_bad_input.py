@@ -2,12 +2,17 @@
 
 import gzip
 import json
+import os
 from fractions import Fraction
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 from bot import cli
 from support.backtest_data import COLUMNS, MONDAY, a_candle, an_instrument, flat_candles, write_csv, write_exchange_info
+from support.full_disk import files_of_at_most
 from support.reference_backtest import MINUTE, Filters
 
 DATA, SETTINGS = 1, 78
@@ -111,6 +116,22 @@ def test_rows_that_cannot_be_are_refused(act, given, rows, words):
     assert_refused(act(), DATA, "candles.csv", *words)
 
 
+@pytest.mark.parametrize("name", ["candles.csv", "candles.parquet"])
+def test_a_file_without_rows_is_named_though_no_symbol_is_asked_for(act, given, name):
+    write_csv(given / "candles.csv", [], ["symbol", *COLUMNS])
+    pq.write_table(pa.csv.read_csv(given / "candles.csv"), given / "candles.parquet")
+    assert_refused(act(data=given / name, symbol=None), DATA, f"{name}: holds no rows")
+
+
+@pytest.mark.parametrize("separator", ["none", ";", "text"])
+def test_all_missing_columns_are_named_though_no_symbol_is_asked_for(act, given, separator):
+    lines = (given / "candles.csv").read_text().splitlines(keepends=True)
+    texts = {"none": lines[1:], ";": [line.replace(",", ";") for line in lines], "text": ["some words\n"] * 3}
+    (given / "candles.csv").write_text("".join(texts[separator]))
+    told = ", ".join(map(repr, COLUMNS))
+    assert_refused(act(symbol=None), DATA, f"candles.csv: no column {told}: ", "with commas in its first line")
+
+
 @pytest.mark.parametrize("missing", COLUMNS)
 def test_missing_column_is_named(act, given, missing):
     write_csv(given / "candles.csv", GOOD, [name for name in COLUMNS if name != missing])
@@ -135,6 +156,12 @@ def test_file_that_may_not_be_read_or_is_not_there_is_refused(act, given):
     assert_refused(act(data=given / "other.csv"), DATA, "other.csv")
     (given / "folder").mkdir()
     assert_refused(act(data=given / "folder"), DATA, "folder")
+
+
+def test_folder_that_cannot_be_looked_through_is_refused(act, given):
+    (given / "folder").mkdir()
+    (given / "folder" / "BTCUSDT.csv").symlink_to("a" * 300)
+    assert_refused(act(data=given / "folder"), DATA, "folder/BTCUSDT.csv in it cannot be read (File name too long)")
 
 
 def test_symbol_that_the_file_lacks_is_refused(act, given):
@@ -204,6 +231,8 @@ def test_unknown_strategy_is_refused(act):
         ("strategy.vwap_reversion.kk=2", "kk"),
         ("strategy.vwap_reversion.k=many", "k"),
         ("strategy.vwap_reversion.k=-1", "k"),
+        ("strategy.vwap_reversion.k=nan", "k=nan: nan is no number to trade with. Give a finite one."),
+        ("risk.daily_loss=-inf", "daily_loss=-inf: -inf is no number to trade with. Give a finite one."),
         ("strategy.vwap_reversion.notional=0", "notional"),
         ("strategy.vwap_revision.k=2", "vwap_revision"),
         ("execution.entri=market", "entri"),
@@ -257,6 +286,73 @@ def test_overlapping_files_that_contradict_each_other_are_refused_and_equal_ones
 def test_output_that_cannot_be_written_is_refused_before_anything_runs(act, given, option):
     wanted = given / "nowhere" / "out.json" if option == "json" else given / "candles.csv"
     assert_refused(act(**{option: wanted}), SETTINGS, str(wanted if option == "report" else wanted.parent))
+
+
+@pytest.mark.parametrize("option", ["json", "tear-sheet", "report"])
+def test_a_place_that_cannot_be_looked_at_is_refused(act, option):
+    assert_refused(act(**{option: "a" * 300}), SETTINGS, "cannot be written: File name too long")
+
+
+@pytest.mark.parametrize("option", ["data", "detail", "funding", "mark", "exchange-info", "brackets"])
+def test_an_input_that_cannot_be_looked_at_is_refused(act, option):
+    assert_refused(act(**{option: "a" * 300}), DATA, "File name too long")
+
+
+@pytest.mark.parametrize("option", ["json", "tear-sheet", "report"])
+def test_a_pipe_is_never_replaced_by_a_file(act, tmp_path, option):
+    folder = tmp_path / "pipes"
+    folder.mkdir()
+    pipe = folder / "report.html"
+    os.mkfifo(pipe)
+    wanted = folder if option == "report" else pipe
+    assert_refused(act(**{option: wanted}), SETTINGS, f"--{option}", "a pipe")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("option", ["data", "detail", "funding", "mark", "exchange-info", "brackets"])
+def test_a_result_never_replaces_what_is_read(act, given, option):
+    (given / "input").write_text("what is read")
+    (given / "link").symlink_to(given / "input")
+    answer = act(**{option: given / "input", "json": given / "link"})
+    assert_refused(answer, SETTINGS, "--json would replace", f"--{option} reads")
+    assert (given / "input").read_text() == "what is read"
+
+
+def test_a_result_never_becomes_candles_of_the_next_run(act, given):
+    assert_refused(act(data=given, json=given / "result.csv"), SETTINGS, "--json", "--data")
+
+
+def test_a_result_never_replaces_the_settings(act):
+    assert_refused(act(json="act.toml"), SETTINGS, "--json would replace")
+
+
+@pytest.mark.parametrize("option", ["strategy", "symbol", "data", "detail", "funding", "json", "report", "tear-sheet"])
+def test_an_option_without_a_value_is_refused(act, option):
+    assert_refused(act(f"--{option}", ""), SETTINGS, f"--{option} '': this names nothing. Give a name, or leave")
+
+
+@pytest.mark.parametrize("minutes", [1, 5])
+def test_detail_that_is_no_finer_is_refused(act, given, minutes):
+    every = [{**row, "open_time": MONDAY + number * minutes * MINUTE} for number, row in enumerate(GOOD)]
+    write_csv(given / "detail.csv", every)
+    told = f"its candles of {minutes}m are not finer than those traded on, of 1m"
+    assert_refused(act(detail=given / "detail.csv"), SETTINGS, "--detail", told)
+
+
+def test_a_full_disk_leaves_no_part_of_a_result(act):
+    with files_of_at_most(100_000):
+        answer = act(report="page")
+    assert_refused(answer, SETTINGS, "page/report.html cannot be written: File too large. Make room, or")
+
+
+def test_a_tear_sheet_of_too_little_is_refused_and_nothing_is_written(act):
+    pytest.importorskip("quantstats_lumi", reason="the extra tearsheet is not installed")
+    assert_refused(act(tear_sheet="sheet.html", report="page"), SETTINGS, "2 days or more", "Take more data")
+
+
+@pytest.mark.parametrize("sheet", ["./out.json", "page"])
+def test_a_place_named_twice_is_refused(act, sheet):
+    assert_refused(act(tear_sheet=sheet, report="page"), SETTINGS, "both name")
 
 
 @pytest.mark.parametrize(

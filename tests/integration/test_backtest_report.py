@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from backtest.history import Finding
-from backtest.report.html import page, write_report
+from backtest.report.html import page
 from backtest.report.terminal import print_report
 from bot.domain.errors import ConfigurationError
 from support.backtest_outcomes import DAY, MINUTE, MONDAY, a_history, a_series, a_trade, an_open_position
@@ -38,19 +38,6 @@ def own_part(whole):
 
 def data_of(whole):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', whole, re.DOTALL)[1])
-
-
-def test_the_page_is_written_whole_into_a_folder_that_is_made(tmp_path):
-    path = write_report(tmp_path / "new" / "folder", a_report(TRADES))
-    assert path == tmp_path / "new" / "folder" / "report.html"
-    assert path.read_text().startswith("<!doctype html>")
-    assert [each.name for each in path.parent.iterdir()] == ["report.html"]
-
-
-def test_a_folder_that_cannot_be_written_is_a_configuration_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="cannot be written"):
-        write_report(tmp_path / "file", a_report(TRADES))
 
 
 def test_the_same_run_gives_the_same_page():
@@ -153,7 +140,7 @@ def test_a_tear_sheet_is_drawn_without_a_network(tmp_path, monkeypatch, capfd):
         raise AssertionError("somebody was asked for something")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    path = tmp_path / "new" / "sheet.html"
+    path = tmp_path / "sheet.html"
     tear_sheet.write_tear_sheet(path, many_days())
     text = path.read_text()
     assert "vwap_reversion on BTCUSDT" in text

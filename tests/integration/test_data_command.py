@@ -132,12 +132,50 @@ def test_verify_tells_people_and_machines_and_fails_for_wrong_data_only(tmp_path
 
 def test_import_refuses_a_contradiction_unless_told_to_replace(tmp_path, capsys):
     one = parquet(tmp_path / "one.parquet", candles())
-    other = parquet(tmp_path / "other.parquet", [row | {"volume": 7.0} for row in candles()])
+    rows = candles()
+    other = parquet(tmp_path / "other.parquet", [rows[0], *(row | {"volume": 7.0} for row in rows[1:])])
     assert act("import", one, home=tmp_path) == 0
     assert act("import", other, home=tmp_path) == 1
-    assert "two rows that differ (volume 1.0 and 7.0)" in capsys.readouterr().err
+    assert "two rows that differ (volume 1.001 and 7.0)" in capsys.readouterr().err
     assert act("import", other, "--replace", home=tmp_path) == 0
-    assert read_history([tmp_path / "data"], BTC).series["BTCUSDT"].volume.tolist() == [7000.0] * 5
+    assert f"0 new of 5 rows in {other}, 4 stored ones replaced" in capsys.readouterr().out
+    assert read_history([tmp_path / "data"], BTC).series["BTCUSDT"].volume.tolist() == [1000.0] + [7000.0] * 4
+
+
+NO_SYMBOLS = [
+    "../../../evil",
+    "A/B",
+    "..",
+    "BTC USDT",
+    "",
+    "btcusdt",
+    "BTC.P",
+    "\tA",
+    "A\0",
+    "\u00c9USDT",
+    "\u0661USDT",
+]
+
+
+@pytest.mark.parametrize("name", NO_SYMBOLS)
+def test_a_symbol_that_cannot_be_is_never_stored(tmp_path, capsys, name):
+    home = tmp_path / "a" / "home"
+    home.mkdir(parents=True)
+    file = parquet(tmp_path / "a" / "x.parquet", candles() + candles(name))
+    assert act("import", file, home=home) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert f"x.parquet: {name!r} in column 'symbol' is no symbol of Binance" in told
+    assert sorted(tmp_path.rglob("*.parquet")) == [file]
+    if name != "btcusdt":
+        assert act("import", file, "--symbol", name, home=home) == 78
+        assert act("fetch", name, "--from", "2025-01-01", home=home) == 78
+    assert sorted(tmp_path.rglob("*.parquet")) == [file]
+
+
+@pytest.mark.parametrize("name", ["BTCUSDT_210924", "1000PEPEUSDT", "\u5e01\u5b89\u4eba\u751fUSDT"])
+def test_every_symbol_of_the_exchange_is_stored(tmp_path, name):
+    assert act("import", parquet(tmp_path / "x.parquet", candles(name)), home=tmp_path) == 0
+    assert list(read_history([tmp_path / "data"], instruments(name)).series) == [name]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +205,7 @@ def test_wrong_use_is_exit_2(arguments, capsys):
         (("fetch", "BTCUSDT", "--from", "2025-01-01", "--archive-url", "nowhere"), 78),
         (("fetch", "BTCUSDT", "--from", "2025-01-02", "--to", "2025-01-02"), 1),
         (("import", "missing.parquet"), 1),
+        (("import", "."), 1),
         (("verify",), 1),
         (("verify", "BTCUSDT"), 1),
     ],
@@ -177,6 +216,7 @@ def test_errors_are_one_line_on_stderr(tmp_path, capsys, arguments, code):
     assert printed.out == ""
     assert printed.err.startswith("act: ")
     assert printed.err.count("\n") == 1
+    assert "--data" not in printed.err
     assert not list(tmp_path.rglob("*.parquet"))
 
 

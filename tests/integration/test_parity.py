@@ -175,8 +175,12 @@ def test_a_candle_that_the_bot_saw_otherwise_is_named_as_the_cause(capsys, run):
 def test_above_the_limit_people_are_told_once_and_the_command_fails(capsys, run):
     home, _ = run
     for _ in range(2):
-        code, found = parity(capsys, home, "--alert-above", "0.000001")
-        assert code == 1
+        capsys.readouterr()
+        assert cli.main(["parity", "--home", str(home), "--json", "--alert-above", "0.000001"]) == 1
+        printed = capsys.readouterr()
+        found = json.loads(printed.out)
+        assert printed.err.startswith("act: --alert-above was passed, so act alerts will tell people: PARITY ")
+        assert printed.err.count("\n") == 1
     desk = DeskWriter(desk_url(home / "status"))
     (notice,) = desk.notices_after(0)
     desk.close()
@@ -197,11 +201,21 @@ def test_below_the_limit_nobody_is_told(capsys, run):
         assert parity(capsys, home, "--alert-above", limit)[0] == 0
 
 
+def test_data_of_other_days_is_one_line_that_speaks_of_the_days(capsys, run):
+    home, data = run
+    assert cli.main(["parity", "--home", str(home), "--data", str(data), "--shift-days", "5"]) == 78
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--data has no candles of BTCUSDT for that period" in line
+    assert "5 days before the bot's clock. Correct --shift-days" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--from", "2027-01-01"), "act: the bot recorded nothing in that period."),
         (("--data", "/nonexistent.csv"), "act: /nonexistent.csv: no such file"),
+        (("--from", "2025-05-24", "--to", "2025-05-23"), "act: --from 2025-05-24T00:00:00Z does not lie before --to"),
+        (("--shift-days", "5"), "act: --shift-days says how far --data lies back."),
         (("--set", "strategy.vwap_reversion.kk=1"), "kk"),
     ],
 )

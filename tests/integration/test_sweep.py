@@ -20,6 +20,7 @@ from support.backtest_data import (
     write_exchange_info,
     write_parquet,
 )
+from support.full_disk import files_of_at_most
 from support.random_candles import random_case
 from support.sweep_cases import memory_of
 
@@ -50,6 +51,12 @@ def given(tmp_path):
 def sweep(out, *words, code=0):
     assert cli.main(["sweep", *map(str, words), "--json", str(out)]) == code
     return json.loads(Path(out).read_bytes())
+
+
+def unsized(given):
+    """Return the words without the one that sets the notional."""
+    at = next(place for place, word in enumerate(given) if ".notional=" in word)
+    return (*given[: at - 1], *given[at + 1 :])
 
 
 def without_timing(result):
@@ -87,7 +94,7 @@ def test_every_row_is_the_backtest_of_its_parameters(tmp_path, given, capsys):
 
 def test_settings_can_be_swept_like_parameters(given):
     result = sweep(
-        "out.json", *given, "--set", "execution.entry=market", "--jobs", 1,
+        "out.json", *unsized(given), "--set", "execution.entry=market", "--jobs", 1,
         "--param", "pacing.cooldown_after_loss_seconds=0,36000", "--param", "notional=20,40",
     )  # fmt: skip
     free = row_of(result, pacing__cooldown_after_loss_seconds="0", notional="40")
@@ -151,7 +158,7 @@ def test_recorded_candles_screen_like_the_core(capsys):
 
 
 def test_what_the_screen_cannot_hold_goes_to_the_core(given):
-    words = (*given, *FREE, "--param", "notional=50,1000000000000000", "--jobs", 1, "--screen", "--confirm", 1)
+    words = (*unsized(given), *FREE, "--param", "notional=50,1000000000000000", "--jobs", 1, "--screen", "--confirm", 1)
     result = sweep("out.json", *words)
     assert {row["state"] for row in result["results"]} == {"confirmed"}
 
@@ -184,6 +191,9 @@ def test_an_interrupted_sweep_leaves_no_memory_and_goes_on_where_it_was(given, t
     assert process.returncode == (130 if how is signal.SIGINT else -how)
     assert not (tmp_path / "out.json").exists()
     assert b"Traceback" not in out + err
+    if how is signal.SIGINT:
+        told = f"act: interrupted. What was found is kept in {rows}: the same command goes on from there."
+        assert err.decode().splitlines()[-1] == told
     gone = time.monotonic() + 10
     while memory_of(process.pid) and time.monotonic() < gone:
         time.sleep(0.05)
@@ -202,6 +212,20 @@ def test_a_store_answers_for_what_it_knows_and_grows(given):
     assert (first["timing"]["combinations"], first["timing"]["resumed"]) == (2, 0)
     assert (second["timing"]["combinations"], second["timing"]["resumed"]) == (1, 2)
     assert Path("rows").read_bytes().count(b"\n") == 3
+
+
+def test_a_full_disk_ends_a_sweep_in_one_line_and_keeps_what_was_found(given, tmp_path, capsys):
+    words = (*given, *FREE, *SMALL, "--jobs", "1", "--json", str(tmp_path / "out.json"))
+    rows = tmp_path / "out.json.unfinished"
+    with files_of_at_most(1_000):
+        assert cli.main(["sweep", *words]) == 78
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "cannot be written: File too large. Make room, or name another place. What was found is kept in" in told
+    kept = rows.read_bytes()
+    assert kept.endswith(b"\n")
+    assert not (tmp_path / "out.json").exists()
+    result = sweep(tmp_path / "out.json", *words[:-2])
+    assert result["timing"]["resumed"] == kept.count(b"\n") > 0
 
 
 # by mistake
@@ -223,6 +247,16 @@ def test_a_store_answers_for_what_it_knows_and_grows(given):
         (("--param", "k=1,2", "--out", "nowhere/table.csv"), "folder that exists"),
         (("--param", "k=1,2", "--screen", "--set", "execution.entry=limit"), "market entries only"),
         (("--param", "k=1,2", "--scheduler", "tcp://127.0.0.1:9", "--jobs", "2"), "exclude each other"),
+        (("--param", "k=1,2", "--out", "same.csv", "--store", "same.csv"), "both name same.csv"),
+        (("--param", "k=1,2", "--out", "given/../out.json"), "both name"),
+        (("--param", "k=1,2", "--store", "given/candles.parquet"), "--store would replace"),
+        (("--param", "k=1,2", "--confirm", "3"), "--confirm does nothing without --screen"),
+        (("--param", "k=1,2", "--seed", "0"), "--seed does nothing without --optuna"),
+        (("--param", "k=1,2", "--set", "strategy.vwap_reversion.k=1"), "vwap_reversion.k=1: --param sweeps the same"),
+        (("--param", "k=1,2", "--set", "symbols.BTCUSDT.parameters.k=1"), "--param sweeps the same"),
+        (("--param", "execution.entry=market,limit"), "execution.entry=market: --param sweeps the same"),
+        (("--param", "k=1,2", "--out", ""), "--out '': this names nothing"),
+        (("--param", "k=1,2", "--objective", ""), "--objective '': this names nothing"),
         ((), "at least one --param"),
     ],
 )
@@ -233,6 +267,22 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_written(given, tmp_path, c
     assert said in told
     assert told.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--json", "--out", "--store"])
+def test_a_pipe_is_never_replaced_by_a_file(given, tmp_path, capsys, option):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    assert cli.main(["sweep", *given, *FREE, *SMALL, option, str(pipe)]) == 78
+    assert f"{option} {pipe}: this is a device, a pipe or a socket" in capsys.readouterr().err
+    assert pipe.is_fifo()
+
+
+def test_what_is_no_address_of_a_scheduler_is_the_last_word(given):
+    process = start(*given, *FREE, *SMALL, "--scheduler", "foo")
+    told = process.communicate(timeout=60)[1].decode().splitlines()
+    assert told[-1].startswith("act: --scheduler foo: no Dask scheduler answers (missing port number")
+    assert process.returncode == 78
 
 
 def test_bad_data_is_told_in_one_line(given, tmp_path, capsys):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backtest import kernels
-from backtest.compiled import compiled_kernel, scans
+from backtest.compiled import compiled_kernel, joined, scans
 from backtest.history import Series
 from backtest.lane import ExactCandles
 from backtest.run import flags_of
@@ -125,3 +125,10 @@ def test_a_second_process_compiles_nothing(tmp_path):
     ]  # fmt: skip
     assert misses == ["2", "0"]
     assert list(tmp_path.rglob("*.nbi"))
+
+
+def test_arrays_that_may_not_be_written_stand_beside_those_that_may():
+    mine, lent = np.array([1.0, 2.0]), np.array([3.0])
+    lent.flags.writeable = False
+    assert [each.tolist() for each in joined([mine, lent])] == [[1.0, 2.0], [3.0]]
+    assert mine.flags.writeable

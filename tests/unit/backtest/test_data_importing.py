@@ -56,12 +56,12 @@ def test_a_candle_file_goes_to_the_interval_of_its_rows(tmp_path, write):
     rows = candles(count=3) + candles("ETHUSDT", count=2, interval=15 * MINUTE)
     file = write(tmp_path / f"a.{write.__name__}", rows)
     done = import_file(file, tmp_path / "data", ())
-    assert [(each.shelf.symbol, each.shelf.name, each.rows, each.new_rows) for each in done] == [
+    assert [(each.shelf.symbol, each.shelf.name, each.rows, each.added.new) for each in done] == [
         ("BTCUSDT", "1m", 3, 3),
         ("ETHUSDT", "15m", 2, 2),
     ]
     assert stored(tmp_path / "data")["BTCUSDT", "1m"].values["close"].tolist() == [1000.0, 1000.1, 1000.2]
-    assert [each.new_rows for each in import_file(file, tmp_path / "data", ())] == [0, 0]
+    assert [each.added.new for each in import_file(file, tmp_path / "data", ())] == [0, 0]
 
 
 def test_only_the_symbols_asked_for_are_stored(tmp_path):
@@ -101,6 +101,15 @@ def test_the_archives_files_come_with_and_without_names_in_ms_and_microseconds(t
     assert part.times.tolist() == [row["open_time"] for row in rows]
     for name in CANDLES.value_names:
         assert part.values[name].tolist() == [row[name] for row in rows]
+
+
+@pytest.mark.parametrize(("kind", "column"), [(CANDLES, "volume"), (FUNDING, "funding_rate")])
+def test_a_file_lacking_columns_of_its_kind_or_rows_is_named(tmp_path, kind, column):
+    file = tmp_path / "x.csv"
+    file.write_text(",".join(("symbol", kind.time_name, *kind.value_names)) + "\n")
+    assert "x.csv: holds no rows" in refusal(file, tmp_path / "data", (), kind)
+    file.write_text("a,b\n1,2\n")
+    assert f"{column!r}: a file of this kind names" in refusal(file, tmp_path / "data", (), kind)
 
 
 def test_the_archives_csv_may_lie_beside_its_zip(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from backtest.candle_files import Part
 from backtest.errors import DataError
 from backtest.months import moment, month_bounds, months_between
-from backtest.storage import CANDLES, FUNDING, MARK, Shelf, joined, shelves_in, uncovered, writing
+from backtest.storage import CANDLES, FUNDING, MARK, Added, Shelf, joined, shelves_in, uncovered, writing
 from bot.domain.errors import ConfigurationError
 from support.market_files import MIDNIGHT, MINUTE
 
@@ -27,7 +27,7 @@ def minutes(folder):
 
 def test_a_month_is_one_file_and_values_come_back_exactly(tmp_path):
     shelf = minutes(tmp_path)
-    assert shelf.add(a_part()) == 5
+    assert shelf.add(a_part()) == Added(5)
     assert [file.relative_to(tmp_path).as_posix() for file in shelf.files()] == ["BTCUSDT/1m/2025-03.parquet"]
     stored = shelf.read("2025-03")
     assert stored.times.tolist() == a_part().times.tolist()
@@ -46,8 +46,8 @@ def test_rows_go_to_the_months_they_lie_in(tmp_path):
 def test_rows_stored_again_change_nothing(tmp_path):
     shelf = minutes(tmp_path)
     shelf.add(a_part())
-    assert shelf.add(a_part(count=7)) == 2
-    assert shelf.add(a_part()) == 0
+    assert shelf.add(a_part(count=7)) == Added(2)
+    assert shelf.add(a_part()) == Added(0)
     assert shelf.read("2025-03").times.size == 7
 
 
@@ -62,7 +62,7 @@ def test_a_row_that_differs_is_refused_and_what_is_stored_stays(tmp_path):
 def test_a_row_that_differs_stands_instead_when_told_so(tmp_path):
     shelf = minutes(tmp_path)
     shelf.add(a_part())
-    assert shelf.add(a_part(base=1.0, count=3), replace=True) == 0
+    assert shelf.add(a_part(base=1.0, count=3), replace=True) == Added(0, replaced=3)
     assert shelf.read("2025-03").values["open"].tolist() == [1.0, 2.0, 3.0, 1003.1, 1004.1]
 
 

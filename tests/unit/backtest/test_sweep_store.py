@@ -8,6 +8,8 @@ import pytest
 from backtest.errors import DataError
 from backtest.sweep.store import Store, base_of, key_of
 from backtest.sweep.work import CONFIRMED, FAILED, SCREENED, Found
+from bot.domain.errors import ConfigurationError
+from support.full_disk import files_of_at_most
 from support.random_candles import random_case
 from support.sweep_cases import a_job, a_plan, a_recording, free_terms
 
@@ -59,6 +61,24 @@ def test_a_line_cut_short_is_left_out_and_taken_away_before_the_next_one(tmp_pat
     assert read(path, "b", job) is None
     keep(path, ("c", FOUND))
     assert all(read(path, key, job) for key in "ac")
+
+
+def test_a_full_disk_ends_a_sweep_and_keeps_whole_lines_only(tmp_path):
+    path = tmp_path / "rows"
+    keep(path, ("a", FOUND))
+    size = path.stat().st_size
+    told = pytest.raises(ConfigurationError, match="rows cannot be written: File too large")
+    with told as caught, files_of_at_most(2 * size + 10):
+        keep(path, ("b", FOUND), ("c", FOUND))
+    assert caught.value.__notes__ == [f"What was found is kept in {path}: the same command goes on from there."]
+    assert path.stat().st_size == 2 * size
+
+
+def test_a_full_disk_leaves_no_file_without_a_line(tmp_path):
+    with pytest.raises(ConfigurationError) as caught, files_of_at_most(10):
+        keep(tmp_path / "rows", ("a", FOUND))
+    assert not hasattr(caught.value, "__notes__")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_file_is_refused(tmp_path):

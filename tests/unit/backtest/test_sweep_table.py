@@ -6,7 +6,7 @@ from decimal import Decimal
 import pyarrow.parquet as pq
 
 from backtest.sweep.grid import read_grid
-from backtest.sweep.table import lines_of, print_table, ranked, write_table
+from backtest.sweep.table import lines_of, print_table, ranked, write_csv, write_parquet
 from backtest.sweep.work import CONFIRMED, FAILED, SCREENED, Found
 
 GRID = read_grid(["k=1,2,3", "execution.entry=market,limit"])
@@ -76,8 +76,8 @@ def test_json_has_money_as_text_and_says_how_far_a_row_can_be_trusted():
 
 def test_csv_and_parquet_hold_every_row(tmp_path):
     shown = lines(found(0, "4.00000001"), found(2, "1", SCREENED), found(4, state=FAILED, error="it, too"))
-    write_table(tmp_path / "out.csv", shown, GRID)
-    write_table(tmp_path / "out.parquet", shown, GRID)
+    write_csv(tmp_path / "out.csv", shown, GRID)
+    write_parquet(tmp_path / "out.parquet", shown, GRID)
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["state"] for row in rows] == [CONFIRMED, SCREENED, FAILED]
     assert (rows[0]["k"], rows[0]["pnl"], rows[0]["sortino"], rows[2]["error"]) == ("1", "4.00000001", "", "it, too")
