@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, Self
 from backtest.errors import DataError
 from backtest.outputs import unwritable
 from backtest.run import Recording, Terms
-from backtest.sweep.work import FAILED, Found, Job
+from backtest.sweep.work import CONFIRMED, FAILED, SCREENED, Found, Job
 from bot.domain.money import plain
 
 _KEY_BYTES: Final = 12
@@ -52,12 +52,19 @@ class Store:
             error.add_note(f"What was found is kept in {self._path}: the same command goes on from there.")
 
     def get(self, key: str, job: Job) -> Found | None:
-        """Return what was found of a combination before, None = nothing, or not held against the screen as wanted."""
-        line = self._known.get((key, job.state))
-        if line is None or (job.is_exact and not line["checked"]):
+        """Return what was found of a combination before, None = nothing, or not held against the screen as wanted.
+
+        What was confirmed stands for what shall be screened, too.
+        """
+        line = self._known.get((key, CONFIRMED))
+        if line is not None and job.is_exact and not line["checked"]:
+            line = None
+        if line is None and job.state == SCREENED:
+            line = self._known.get((key, SCREENED))
+        if line is None:
             return None
         self._used += 1
-        return Found(job.number, job.state, line["figures"], tuple(line["limits"]), is_checked=line["checked"])
+        return Found(job.number, line["state"], line["figures"], tuple(line["limits"]), is_checked=line["checked"])
 
     def add(self, key: str, parameters: Mapping[str, str], found: Found) -> None:
         """Keep what was found; what failed is tried again another time. Raises ConfigurationError where it cannot."""

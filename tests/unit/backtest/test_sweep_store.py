@@ -41,6 +41,16 @@ def test_a_screened_row_does_not_stand_for_a_confirmed_one(tmp_path):
     assert read(tmp_path / "rows", "a", a_job(TERMS, state=SCREENED, is_exact=False)) is not None
 
 
+def test_a_screened_row_is_known_though_its_combination_is_to_be_held_against_the_screen(tmp_path):
+    keep(tmp_path / "rows", ("a", replace(FOUND, state=SCREENED)))
+    assert read(tmp_path / "rows", "a", a_job(TERMS, state=SCREENED)).state == SCREENED
+
+
+def test_a_confirmed_row_stands_for_a_screened_one(tmp_path):
+    keep(tmp_path / "rows", ("a", replace(FOUND, is_checked=True)))
+    assert read(tmp_path / "rows", "a", a_job(TERMS, state=SCREENED)).state == CONFIRMED
+
+
 def test_a_row_that_was_never_held_against_its_screen_does_not_stand_for_one_that_was(tmp_path):
     keep(tmp_path / "rows", ("a", FOUND), ("b", replace(FOUND, is_checked=True)))
     assert read(tmp_path / "rows", "a", a_job(TERMS)) is None
