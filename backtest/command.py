@@ -36,8 +36,6 @@ def main(argv: list[str]) -> int:
     prepared = prepare(options)
     done = run(prepared.recording, prepared.terms, every_candle=options.every_candle)
     report = _report(done, prepared)
-    if not done.outcome.fills:
-        sys.stderr.write(f"{why_idle(prepared.recording, prepared.terms)}\n")
     with Outputs() as outputs:
         if options.json:
             outputs.add_text(options.json, json.dumps(as_json(report), indent=1) + "\n")
@@ -45,6 +43,8 @@ def main(argv: list[str]) -> int:
             outputs.add_text(options.report / NAME, page(report))
         if options.tear_sheet:
             outputs.add(options.tear_sheet, lambda path: write_tear_sheet(path, report))
+    if not done.outcome.fills:
+        sys.stderr.write(f"{why_idle(prepared.recording, prepared.terms)}\n")
     if not options.quiet:
         print_report(report, Console(no_color=bool(os.environ.get("NO_COLOR"))))
     return 0

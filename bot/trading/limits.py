@@ -119,6 +119,8 @@ DEFAULT_TIERS = (
     LiquidityTier(Decimal(1_000_000), Decimal("0.1"), Decimal("0.2")),
 )
 _LONGEST_LATENCY_MS = 3_600_000
+_WIDEST_SPREAD_BPS = 10_000
+_WORST_SLIPPAGE_BPS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +166,14 @@ class Costs:
             if not -1 < rate < 1:
                 return f"{name} must be a fraction such as 0.0005, not {rate}."
         for tier in self.tiers:
-            if not (tier.minute_notional >= 0 and 0 <= tier.spread_bps < 10_000 and 0 <= tier.slippage_bps < 5_000):
-                return f"tiers must hold volumes and basis points of 0 or more, not {tier}."
+            if not tier.minute_notional >= 0:
+                return f"tiers: minute_notional must be 0 or more, not {tier.minute_notional}."
+            if not 0 <= tier.spread_bps < _WIDEST_SPREAD_BPS:
+                return f"tiers: spread_bps must be 0 or more and below {_WIDEST_SPREAD_BPS}, not {tier.spread_bps}."
+            if not 0 <= tier.slippage_bps < _WORST_SLIPPAGE_BPS:
+                return (
+                    f"tiers: slippage_bps must be 0 or more and below {_WORST_SLIPPAGE_BPS}, not {tier.slippage_bps}."
+                )
         if not -1 < self.funding_rate < 1:
             return f"funding_rate must be a fraction such as 0.0001, not {self.funding_rate}."
         if self.funding_interval_hours < 1:

@@ -57,10 +57,11 @@ class Parameters:
         if unknown:
             names = ", ".join(sorted(known))
             raise ConfigurationError(f"strategy.{strategy}: unknown key {unknown[0]}. Known keys: {names}.")
-        try:
-            parameters = convert(dict(texts), cls, strict=False)
-        except ValidationError as error:
-            raise ConfigurationError(f"strategy.{strategy}: {error}. Correct the value.") from error
+        for each in fields(cls):
+            if each.name in texts and not _is_a(texts[each.name], each.type):
+                wanted = _WORDS.get(each.type, f"a {each.type}")
+                raise ConfigurationError(f"strategy.{strategy}: {each.name} must be {wanted}, not {texts[each.name]}.")
+        parameters = convert(dict(texts), cls, strict=False)
         endless = [name for name in sorted(known) if not _finite(getattr(parameters, name))]
         if endless:
             raise ConfigurationError(f"strategy.{strategy}: {endless[0]} must be a finite number.")
@@ -76,6 +77,22 @@ class Parameters:
         if not 0 < self.stop_pct < 100:
             return f"stop_pct must lie between 0 and 100, not {self.stop_pct}."
         return ""
+
+
+_WORDS: Final[dict[object, str]] = {
+    int: "a whole number",
+    float: "a number",
+    Decimal: "a number",
+    bool: "true or false",
+}
+
+
+def _is_a(text: str, kind: Any) -> bool:
+    try:
+        convert(text, kind, strict=False)
+    except ValidationError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

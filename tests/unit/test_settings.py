@@ -34,6 +34,10 @@ def test_numbers_in_toml_become_exact_decimals(tmp_path):
         ("[costs]\nlatency_m = 3\n", "unknown key costs.latency_m. Did you mean latency_ms?"),
         ("[costs]\nvolume_share = 3\n", "costs.volume_share must lie between 0 and 1, not 3."),
         ("[costs]\ntiers = [{minute_notional = 0}]\n", "costs.tiers.0.spread_bps"),
+        (
+            "[costs]\ntiers = [{minute_notional = 0, spread_bps = 20001, slippage_bps = 1}]\n",
+            "costs.tiers: spread_bps must be 0 or more and below 10000, not 20001.",
+        ),
         ("[execution]\nattempts = 0\n", "execution.attempts must be 1 or more, not 0."),
         ("[execution]\nttl_seconds = -1\n", "execution.ttl_seconds must be 1 or more, not -1."),
         ("[risk]\ndaily_loss = -5\n", "risk.daily_loss must be more than 0, not -5."),

@@ -175,13 +175,13 @@ def test_parameters_are_read_from_text():
     ("parameters", "message"),
     [
         ({"kk": "2"}, "unknown key kk. Known keys: adx_max, k, min_session_candles, notional, stop_pct, warm_up."),
-        ({"k": "two"}, "k"),
+        ({"k": "two"}, "k must be a number, not two."),
         ({"k": "nan"}, "k must be a finite number"),
         ({"notional": "Infinity"}, "notional must be a finite number"),
         ({"notional": "0"}, "notional must be above 0"),
         ({"stop_pct": "100"}, "stop_pct must lie between 0 and 100"),
         ({"k": "0"}, "k and adx_max must be above 0"),
-        ({"warm_up": "1.5"}, "warm_up"),
+        ({"warm_up": "1.5"}, "warm_up must be a whole number, not 1.5."),
         ({"min_session_candles": "0"}, "min_session_candles must be at least 1"),
     ],
 )
