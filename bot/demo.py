@@ -372,6 +372,7 @@ class Demo:
                 self._say(_line(self._beat()))
                 next_line = now + PROGRESS_SECONDS
             time.sleep(min(0.25, deadline - now))
+        self._check_alive()
 
     def _lost_until(self, deadline: float) -> ActError | None:
         try:

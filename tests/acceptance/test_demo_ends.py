@@ -94,8 +94,18 @@ def test_a_bot_killed_by_somebody_is_started_again_and_its_books_are_equal(tmp_p
         output, errors = demo.communicate(timeout=60)
         assert not parts(tmp_path)
     result = json.loads(output)
-    assert (demo.returncode, errors) == (0, "")
     assert result["ledger_equal"], result["differences"]
+    assert (demo.returncode, errors) == (0, ""), result
+
+
+def test_a_bot_killed_as_the_time_ends_is_started_again_too(tmp_path):
+    with a_demo(tmp_path, "--for", "0.1", "--json") as demo:
+        until(lambda: is_running(tmp_path))
+        os.kill(parts(tmp_path)["run"], signal.SIGKILL)
+        output, errors = demo.communicate(timeout=60)
+    result = json.loads(output)
+    assert result["ledger_equal"], result["differences"]
+    assert (demo.returncode, errors) == (0, ""), result
 
 
 def test_ctrl_c_while_it_trades_ends_all_of_it_well(tmp_path):
