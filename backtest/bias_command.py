@@ -6,27 +6,18 @@ from dataclasses import asdict
 from functools import partial
 
 from backtest.bias import Foresight, Settling, lookahead, run_on_past, run_with, spread_starts, warm_up_sensitivity
-from backtest.options import Prepared, add_options, prepare
+from backtest.options import Prepared, add_options, check_counts, prepare
 from backtest.run import flags_of
-from bot.domain.errors import ConfigurationError
 from simulator.market.recordings import iso
 
 
 def main(argv: list[str]) -> int:
     """Check a backtest; return 1 where something of the past changed, else 0."""
     options = _parser().parse_args(argv)
-    _check(options)
+    check_counts(options, "cuts", "starts")
     prepared = prepare(options)
     code: int = options.check(options, prepared)
     return code
-
-
-def _check(options: argparse.Namespace) -> None:
-    """Refuse a check of nothing, before anything is read."""
-    for name in ("cuts", "starts"):
-        value = getattr(options, name, None)
-        if value is not None and value < 1:
-            raise ConfigurationError(f"--{name} {value}: give 1 or more.")
 
 
 def _lookahead(options: argparse.Namespace, prepared: Prepared) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from backtest.idle import why_idle
-from backtest.options import Prepared, add_options, filled, inputs_of, prepare
+from backtest.options import Prepared, add_named, add_options, inputs_of, prepare
 from backtest.outputs import Outputs, check_outputs
 from backtest.report.figures import cost_words
 from backtest.report.html import NAME, page
@@ -133,13 +133,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser)
     parser.add_argument("--every-candle", action="store_true", help="give the core every candle: the same, but slower")
-    parser.add_argument("--json", type=filled("--json", Path), metavar="FILE", help="write the result for machines")
-    parser.add_argument(
-        "--report", type=filled("--report", Path), metavar="DIR", help="write report.html, a page that opens offline"
-    )
-    parser.add_argument(
+    add_named(parser, "--json", Path, metavar="FILE", help="write the result for machines")
+    add_named(parser, "--report", Path, metavar="DIR", help="write report.html, a page that opens offline")
+    add_named(
+        parser,
         "--tear-sheet",
-        type=filled("--tear-sheet", Path),
+        Path,
         metavar="FILE",
         help="write quantstats' page (extra: tearsheet)",
     )

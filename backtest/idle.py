@@ -1,17 +1,13 @@
 """Why a backtest traded nothing: asked of a second run, which tells its decisions."""
 
 from collections import Counter
-from dataclasses import replace
 
-from backtest.run import Recording, Terms, run
-from bot.domain.records import Decision, Row
+from backtest.run import Recording, Terms, run_told
 
 
 def why_idle(recording: Recording, terms: Terms) -> str:
     """Say in one line what kept a run without a fill from trading: no signal, refusals, or orders nobody filled."""
-    rows: list[Row] = []
-    run(recording, replace(terms, plan=replace(terms.plan, narrated=True)), others=rows)
-    decisions = [row for row in rows if isinstance(row, Decision)]
+    _, decisions = run_told(recording, terms)
     refused = Counter(row.reason for row in decisions if row.action == "refuse")
     if not decisions:
         return "nothing was traded: the strategy asked for no entry"

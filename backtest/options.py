@@ -26,73 +26,81 @@ NO_RISK_LIMITS: Final = RiskLimits(max_symbol_notional=_UNLIMITED, max_symbol_sh
 NO_PACING: Final = PacingLimits(0, 0, 0)
 
 
-def filled[T](option: str, kind: Callable[[str], T]) -> Callable[[str], T]:
-    """Return the type of an option that refuses an empty text, as it comes of a variable that is not set."""
+def add_named(parser: argparse.ArgumentParser, option: str, kind: Callable[[str], object], **how: Any) -> None:
+    """Add an option that names something; an empty text, as it comes of a variable that is not set, is refused."""
 
-    def read(text: str) -> T:
+    def read(text: str) -> object:
         if not text.strip():
             raise ConfigurationError(f"{option} '': this names nothing. Give a name, or leave {option} out.")
         return kind(text)
 
-    return read
+    parser.add_argument(option, type=read, **how)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to trade on and how."""
-    parser.add_argument(
+    add_named(
+        parser,
         "--strategy",
-        type=filled("--strategy", str),
+        str,
         metavar="NAME",
         help="file in strategies/ (default vwap_reversion, or act.toml's)",
     )
-    parser.add_argument(
+    add_named(
+        parser,
         "--symbol",
+        str,
         action="append",
         default=[],
-        type=filled("--symbol", str),
         metavar="S",
         help="contract to trade, may be repeated (default: all)",
     )
-    parser.add_argument(
+    add_named(
+        parser,
         "--data",
+        Path,
         action="append",
         default=[],
-        type=filled("--data", Path),
         metavar="FILE|DIR",
         help="candles as Parquet or CSV, may be repeated (default: what act data has stored)",
     )
     parser.add_argument(
         "--interval", choices=sorted(INTERVALS, key=INTERVALS.__getitem__), help="trade on such candles"
     )
-    parser.add_argument(
+    add_named(
+        parser,
         "--funding",
-        type=filled("--funding", Path),
+        Path,
         metavar="FILE",
         help="settled funding rates (symbol funding_time funding_rate)",
     )
-    parser.add_argument(
+    add_named(
+        parser,
         "--mark",
-        type=filled("--mark", Path),
+        Path,
         metavar="FILE",
         help="mark price bars (symbol open_time open high low close)",
     )
-    parser.add_argument(
+    add_named(
+        parser,
         "--detail",
+        Path,
         action="append",
         default=[],
-        type=filled("--detail", Path),
         metavar="FILE|DIR",
         help="finer candles: what happens within a candle is judged by them",
     )
-    parser.add_argument(
+    add_named(
+        parser,
         "--exchange-info",
-        type=filled("--exchange-info", Path),
+        Path,
         metavar="FILE",
         help="contract filters: a recorded exchangeInfo answer",
     )
-    parser.add_argument(
+    add_named(
+        parser,
         "--brackets",
-        type=filled("--brackets", Path),
+        Path,
         metavar="FILE",
         help="leverage tables: a recorded leverageBracket answer",
     )
@@ -115,6 +123,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--home", default="", help="folder with act.toml, status/ and data/ (default ACT_HOME, else here)"
     )
+
+
+def check_counts(options: argparse.Namespace, *names: str) -> None:
+    """Refuse options that would do nothing so many times, before anything is read; one not given passes."""
+    for name in names:
+        value = getattr(options, name, None)
+        if value is not None and value < 1:
+            raise ConfigurationError(f"--{name.replace('_', '-')} {value}: give 1 or more.")
 
 
 def inputs_of(options: argparse.Namespace) -> dict[str, list[Path]]:

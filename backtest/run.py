@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -22,19 +22,18 @@ from bot.domain.books import Books
 from bot.domain.instrument import Instrument
 from bot.domain.market import MINUTE_MS, FundingRate
 from bot.domain.money import ZERO, round_half_away
-from bot.domain.records import Row
+from bot.domain.records import Decision, Row
 from bot.exchange.simulated.candles import open_candle_venue
 from bot.exchange.simulated.exchange import SimulatedExchange
 from bot.loader import strategy_class
 from bot.trading.engine import Engine
-from bot.trading.limits import CorePlan, Costs, SymbolPlan
+from bot.trading.limits import MOST_LEVERAGE, CorePlan, Costs, SymbolPlan
 from bot.trading.state import caps_by_symbol
 from bot.trading.strategy import Strategy
 from simulator.market.recordings import iso
 
 INSTANCE: Final = "back"
 LENT: Final = Decimal(10) ** 12
-_MOST_LEVERAGE: Final = 125
 _LEAST_MAINTENANCE: Final = Decimal("0.004")
 
 
@@ -103,6 +102,16 @@ def run(
     finally:
         if collected:
             gc.enable()
+
+
+def run_told(
+    recording: Recording, terms: Terms, flags: Mapping[str, Flags] | None = None
+) -> tuple[Outcome, list[Decision]]:
+    """Run one backtest as `run` does, and return the core's decisions too."""
+    rows: list[Row] = []
+    told = replace(terms, plan=replace(terms.plan, narrated=True))
+    outcome = run(recording, told, flags=flags, others=rows).outcome
+    return outcome, [row for row in rows if isinstance(row, Decision)]
 
 
 def _warm_up(plan: SymbolPlan, series: Series, searches: Scans) -> None:
@@ -224,7 +233,7 @@ def caps_of(recording: Recording, terms: Terms) -> dict[str, Decimal]:
 
 def any_size(symbol: str) -> LeverageBracket:
     """Return a bracket that allows every size at every leverage."""
-    return LeverageBracket(symbol, ZERO, LENT, _MOST_LEVERAGE, _LEAST_MAINTENANCE, ZERO)
+    return LeverageBracket(symbol, ZERO, LENT, MOST_LEVERAGE, _LEAST_MAINTENANCE, ZERO)
 
 
 def _settlements(series: FundingSeries, marks: MarkSeries | None) -> list[FundingRate]:

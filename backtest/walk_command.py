@@ -9,7 +9,7 @@ import numpy as np
 
 from backtest.bias import before, run_with
 from backtest.errors import DataError
-from backtest.options import add_options, prepare
+from backtest.options import add_options, check_counts, prepare
 from backtest.results import Outcome
 from backtest.sweep.grid import read_grid
 from backtest.walk_forward import Walk, WalkForward, Window, walk_forward, windows
@@ -24,7 +24,7 @@ from simulator.market.recordings import iso
 def main(argv: list[str]) -> int:
     """Walk through the data; return 0."""
     options = _parser().parse_args(argv)
-    _check(options)
+    check_counts(options, "in_days", "out_days")
     grid = _grid(options.param)
     prepared = prepare(options)
     check_strategies(_with(prepared.terms.plan, {name: values[0] for name, values in grid.items()}))
@@ -49,14 +49,6 @@ def main(argv: list[str]) -> int:
     walked = walk_forward(rerun, spans, grid, covered)
     print(json.dumps(_as_json(walked)) if options.json else _told(walked))
     return 0
-
-
-def _check(options: argparse.Namespace) -> None:
-    """Refuse what makes no window, before anything is read."""
-    for name in ("in-days", "out-days"):
-        value = getattr(options, name.replace("-", "_"))
-        if value < 1:
-            raise ConfigurationError(f"--{name} {value}: give 1 or more.")
 
 
 def _grid(given: Sequence[str]) -> dict[str, Sequence[str]]:

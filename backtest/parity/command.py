@@ -17,7 +17,7 @@ from backtest.contracts import (
 )
 from backtest.history import History, read_funding, read_history
 from backtest.months import moment
-from backtest.options import check_span, filled, read_settings, terms_of
+from backtest.options import add_named, check_span, read_settings, terms_of
 from backtest.parity import report
 from backtest.parity.compare import Circumstances, Comparison, compare
 from backtest.parity.record import record_of
@@ -116,29 +116,30 @@ def _parser() -> argparse.ArgumentParser:
         help="begin, on the bot's market clock (default: all of it)",
     )
     parser.add_argument("--to", dest="until", type=moment, metavar="TIME", help="end, not included")
-    parser.add_argument(
+    add_named(
+        parser,
         "--data",
+        Path,
         action="append",
         default=[],
-        type=filled("--data", Path),
         metavar="FILE",
         help="the recording the simulator replayed (default: the candles the bot stored)",
     )
     parser.add_argument(
         "--shift-days", type=int, metavar="N", help="days from the recording to the bot's clock (default: found out)"
     )
-    parser.add_argument(
+    add_named(
+        parser,
         "--exchange-info",
-        type=filled("--exchange-info", Path),
+        Path,
         metavar="FILE",
         help="contract filters (default: the bot's own)",
     )
-    parser.add_argument(
-        "--brackets", type=filled("--brackets", Path), metavar="FILE", help="leverage tables (default: the bot's own)"
-    )
-    parser.add_argument(
+    add_named(parser, "--brackets", Path, metavar="FILE", help="leverage tables (default: the bot's own)")
+    add_named(
+        parser,
         "--funding",
-        type=filled("--funding", Path),
+        Path,
         metavar="FILE",
         help="settled funding rates, on the recording's time",
     )

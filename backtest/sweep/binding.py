@@ -18,9 +18,9 @@ from backtest.sweep import kernels
 from backtest.sweep.screen import Screened
 from bot.loader import strategy_class
 from bot.trading.limits import CorePlan, SymbolPlan
+from bot.trading.pacing import SECOND_MS
 from bot.trading.risk import CONDITIONAL_ORDER_SLOTS
 
-_SECOND_MS: Final = 1_000
 _NEAR: Final = 0.999  # float: amounts are compared in floats, what comes near a limit counts as binding
 _MARGIN_SHARE: Final = 0.95  # float: the rest is left for fees and prices that move on the way
 _LIQUIDATION_SHARE: Final = 0.4  # float: of the margin; maintenance takes up to half of it
@@ -38,7 +38,11 @@ def may_bind(terms: Terms, screened: Screened, history: History, caps: Mapping[s
         or _loses_much(terms, screened, trips, series)
         or _is_large(terms, screened, values, caps)
         or _is_hurried(plan, trips, history)
-        or any(_is_liquidated(plan, each, trips[each.symbol], series) for each in plan.symbols if each.symbol in trips)
+        or any(
+            _is_liquidated(plan, each, trips[each.symbol], series[each.symbol])
+            for each in plan.symbols
+            if each.symbol in trips
+        )
     )
 
 
@@ -89,19 +93,19 @@ def _is_hurried(plan: CorePlan, trips: Mapping[str, Integers], history: History)
     }
     pacing = plan.pacing
     every = np.sort(np.concatenate(list(decided.values())))
-    if np.any(np.diff(every) < pacing.min_seconds_between_trades * _SECOND_MS):
+    if np.any(np.diff(every) < pacing.min_seconds_between_trades * SECOND_MS):
         return True
     for symbol, rows in trips.items():
         before = rows[:-1]
         won = before[:, kernels.PNL] > 0
-        rest_ms = np.where(won, pacing.cooldown_after_win_seconds, pacing.cooldown_after_loss_seconds) * _SECOND_MS
+        rest_ms = np.where(won, pacing.cooldown_after_win_seconds, pacing.cooldown_after_loss_seconds) * SECOND_MS
         ended_ms = times[symbol][before[:, kernels.EXIT_ROW]] + history.interval_ms
         if np.any((rest_ms > 0) & (decided[symbol][1:] < ended_ms + rest_ms)):
             return True
     return False
 
 
-def _is_liquidated(plan: CorePlan, each: SymbolPlan, rows: Integers, series: Mapping[str, Series]) -> bool:
+def _is_liquidated(plan: CorePlan, each: SymbolPlan, rows: Integers, series: Series) -> bool:
     """Look at how far prices went against a position: until its stop is reached it cannot be liquidated before it."""
     furthest = _LIQUIDATION_SHARE / plan.account.leverage
     parameters = strategy_class(each.strategy).parameters_type.read(each.strategy, each.parameters)
@@ -109,6 +113,5 @@ def _is_liquidated(plan: CorePlan, each: SymbolPlan, rows: Integers, series: Map
         return True
     stopped = rows[rows[:, kernels.IS_STOP] == 1]
     at, entry = stopped[:, kernels.EXIT_ROW], stopped[:, kernels.ENTRY]
-    own = series[each.symbol]
-    against = np.where(stopped[:, kernels.SIDE] > 0, entry - own.low[at], own.high[at] - entry) / entry
+    against = np.where(stopped[:, kernels.SIDE] > 0, entry - series.low[at], series.high[at] - entry) / entry
     return bool(np.any(against >= furthest))

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from backtest.history import written
-from backtest.options import add_options, data_paths, filled, inputs_of, read_recording, read_settings
+from backtest.options import add_named, add_options, check_counts, data_paths, inputs_of, read_recording, read_settings
 from backtest.outputs import Outputs, check_outputs
 from backtest.sweep.grid import read_grid
 from backtest.sweep.screen import screen_complaint
@@ -217,9 +217,10 @@ def _parser() -> argparse.ArgumentParser:
         help="first:last:step or a,b,c for a parameter of the strategy or a setting (risk.daily_loss); repeat it",
     )
     add("--jobs", type=int, metavar="N", help="processes on this machine (default: one for each core)")
-    add(
+    add_named(
+        parser,
         "--scheduler",
-        type=filled("--scheduler", str),
+        str,
         metavar="URL",
         help="run on the workers of this Dask scheduler instead",
     )
@@ -227,22 +228,24 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, metavar="N", help="of the search (default 0)")
     add("--screen", action="store_true", help="rank all by a fast screen, and confirm only the best by the core")
     add("--confirm", type=int, metavar="N", help=f"so many, and their neighbours (default {_CONFIRMED})")
-    add(
+    add_named(
+        parser,
         "--objective",
-        type=filled("--objective", str),
+        str,
         metavar="NAMES",
         help=f"what to sort by, for --optuna several with commas: {' '.join(OBJECTIVES)} (default pnl; "
         f"--optuna {','.join(_DEFAULT_SEARCH)})",
     )
-    add(
+    add_named(
+        parser,
         "--store",
-        type=filled("--store", Path),
+        Path,
         metavar="FILE",
         help="keep what is found there, and take from there what is known",
     )
     add("--top", type=int, default=20, metavar="N", help="rows to print (default 20)")
-    add("--json", type=filled("--json", Path), metavar="FILE", help="write the result for machines")
-    add("--out", type=filled("--out", Path), metavar="FILE", help="write the table: .parquet or .csv")
+    add_named(parser, "--json", Path, metavar="FILE", help="write the result for machines")
+    add_named(parser, "--out", Path, metavar="FILE", help="write the table: .parquet or .csv")
     add_options(parser)
     return parser
 
@@ -260,10 +263,7 @@ def _objectives(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse what cannot be, before anything is read."""
-    for name in ("jobs", "optuna", "confirm", "top"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise ConfigurationError(f"--{name} {value}: give 1 or more.")
+    check_counts(options, "jobs", "optuna", "confirm", "top")
     pairs = (("optuna", "screen"), ("scheduler", "jobs"))
     for one, other in pairs:
         if getattr(options, one) and getattr(options, other):

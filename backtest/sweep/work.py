@@ -12,12 +12,11 @@ import numpy as np
 
 from backtest.compiled import Flags, Floats, compiled_kernel
 from backtest.results import Outcome, Trade
-from backtest.run import Recording, Terms, caps_of, flags_of, run
+from backtest.run import Recording, Terms, caps_of, flags_of, run, run_told
 from backtest.statistics import summarize
 from backtest.sweep.binding import may_bind
-from backtest.sweep.screen import Screen, compiled_screen, trades_of
+from backtest.sweep.screen import Screen, Screened, compiled_screen, trades_of
 from bot.domain.errors import ActError
-from bot.domain.records import Decision, Row
 from bot.loader import strategy_class
 from bot.trading.limits import SymbolPlan
 from bot.trading.strategy import Strategy
@@ -131,38 +130,35 @@ class Work:
             return Found(job.number, FAILED, error=f"cannot be screened: {why}")
         screened = self.screen.run(plan, self._all_flags(job.terms), job.terms.balance)
         if may_bind(job.terms, screened, self.recording.history, self._caps_of(job.terms)):
-            return self._confirm(job)
+            return self._confirm(job, screened)
         return Found(job.number, SCREENED, screened.summary.as_json())
 
-    def _confirm(self, job: Job) -> Found:
+    def _confirm(self, job: Job, screened: Screened | None = None) -> Found:
+        """Run the core, and hold it against the screen where that is exact; `screened` is this, where it was made."""
         terms, flags = job.terms, self._all_flags(job.terms)
         outcome = run(self.recording, terms, flags=flags).outcome
         figures = summarize(outcome, self.recording.history, terms.from_ms).as_json()
         if not job.is_exact or self.screen.refusal(terms.plan):
             return Found(job.number, CONFIRMED, figures)
-        difference = self._difference(outcome, terms, flags)
+        screened = screened or self.screen.run(terms.plan, flags, terms.balance)
+        difference = self._difference(outcome, screened)
         if difference is None:
             return Found(job.number, CONFIRMED, figures, is_checked=True)
         limits = self._limits_before(difference.at_ms, terms, flags)
         defect = "" if limits else difference.text
         return Found(job.number, CONFIRMED, figures, limits, defect=defect, is_checked=True)
 
-    def _difference(self, outcome: Outcome, terms: Terms, flags: Mapping[str, Flags]) -> Difference | None:
+    def _difference(self, outcome: Outcome, screened: Screened) -> Difference | None:
         series = self.recording.history.series
         steps = {symbol: each.step(market=True) for symbol, each in self.recording.instruments.items()}
-        screened = self.screen.run(terms.plan, flags, terms.balance)
         return first_difference(trades_of(screened.trips, series, steps), outcome.trades)
 
     def _limits_before(self, at_ms: int, terms: Terms, flags: Mapping[str, Flags]) -> tuple[str, ...]:
         """Name the limits that bound until a moment, from a second run of the core that tells its decisions."""
-        rows: list[Row] = []
-        told = replace(terms, plan=replace(terms.plan, narrated=True))
-        outcome = run(self.recording, told, flags=flags, others=rows).outcome
+        outcome, decisions = run_told(self.recording, terms, flags)
         found = {event.rule for event in outcome.risk_events if event.at_ms <= at_ms}
         found |= {trade.exit_reason for trade in outcome.trades if trade.exit_time <= at_ms} - {"signal", "stop"}
-        for row in rows:
-            if isinstance(row, Decision) and row.action == "refuse" and row.at_ms <= at_ms:
-                found.add(row.reason)
+        found |= {each.reason for each in decisions if each.action == "refuse" and each.at_ms <= at_ms}
         return tuple(sorted(found - _SCREEN_KNOWS))
 
     def _caps_of(self, terms: Terms) -> Mapping[str, Decimal]:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from bot.domain.errors import ConfigurationError
 
 _STRICT: dict[str, str] = {"extra": "forbid"}
-_MOST_LEVERAGE = 125
+MOST_LEVERAGE = 125
 
 
 def _refuse_below(section: str, least: int, **values: Decimal | int) -> None:
@@ -198,9 +198,9 @@ class AccountRules:
     """Margin type, set likewise."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.leverage <= _MOST_LEVERAGE:
+        if not 1 <= self.leverage <= MOST_LEVERAGE:
             raise ConfigurationError(
-                f"account.leverage must lie between 1 and {_MOST_LEVERAGE}, not {self.leverage}. Correct the value."
+                f"account.leverage must lie between 1 and {MOST_LEVERAGE}, not {self.leverage}. Correct the value."
             )
 
 

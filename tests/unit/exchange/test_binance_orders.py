@@ -234,6 +234,9 @@ def stops_over(answer) -> tuple[Stops, RecordingSink, TestClock, Tasks]:
     return Stops(account._rest, account, clock, sink, tasks, 5_000), sink, clock, tasks
 
 
+BUSY = (503, {"code": -1008, "msg": "Server is currently overloaded"}, {})
+
+
 async def everything_else():
     for _ in range(10):
         await asyncio.sleep(0)
@@ -277,9 +280,7 @@ async def test_a_stop_that_was_not_accepted_at_once_is_told_overdue_within_ten_s
 
 
 async def test_a_stop_behind_an_order_that_had_to_be_looked_up_is_overdue_counted_from_that_order():
-    stops, sink, clock, _ = stops_over(
-        lambda asked: (503, {"code": -1008, "msg": "Server is currently overloaded"}, {})
-    )
+    stops, sink, clock, _ = stops_over(lambda asked: BUSY)
     stops.order_asked("BTCUSDT")
     clock.seconds += 5
     stops.order_lost("BTCUSDT")
@@ -290,9 +291,7 @@ async def test_a_stop_behind_an_order_that_had_to_be_looked_up_is_overdue_counte
 
 
 async def test_a_stop_behind_a_later_order_is_not_overdue_by_the_lost_one():
-    stops, sink, clock, _ = stops_over(
-        lambda asked: (503, {"code": -1008, "msg": "Server is currently overloaded"}, {})
-    )
+    stops, sink, clock, _ = stops_over(lambda asked: BUSY)
     stops.order_asked("BTCUSDT")
     stops.order_lost("BTCUSDT")
     clock.seconds += 5
@@ -304,9 +303,7 @@ async def test_a_stop_behind_a_later_order_is_not_overdue_by_the_lost_one():
 
 
 async def test_a_stop_long_after_an_order_was_lost_is_not_overdue_by_it():
-    stops, sink, clock, _ = stops_over(
-        lambda asked: (503, {"code": -1008, "msg": "Server is currently overloaded"}, {})
-    )
+    stops, sink, clock, _ = stops_over(lambda asked: BUSY)
     stops.order_asked("BTCUSDT")
     stops.order_lost("BTCUSDT")
     clock.seconds += 100
